@@ -1,0 +1,329 @@
+"""Run a step program over many paths: blocks, threads, progress, interruption. No human-facing choices here.
+
+Paths are cut into leaves of 2048; a leaf is advanced in calls of at most about 50 ms, so that progress shows
+and Ctrl-C is heard. Nothing depends on the number of threads, or on how leaves and calls are cut.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from stochsim.codegen import cache
+from stochsim.codegen.arrays import compile_arrays
+from stochsim.codegen.kernels import StepProgram, advance_text
+from stochsim.codegen.lanes import FILL, LANES
+
+LEAF = 2048
+CALL_SECONDS = 0.05
+SMALL_RUN = 10_000_000  # path-steps below which a compile does not pay
+_PRINTED: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One ensemble: a program at fixed parameter values on a time grid.
+
+    ``initial(lo, hi)`` gives the states (n_state, hi - lo) of paths lo .. hi - 1; ``save_at`` are the step
+    numbers (1-based ends of steps) to save after; draws are multiplied by ``sign``.
+    """
+
+    program: StepProgram
+    parameters: np.ndarray
+    key: tuple[int, int]
+    times: np.ndarray
+    n_paths: int
+    initial: Callable[[int, int], np.ndarray]
+    save_at: np.ndarray
+    first_path: int = 0
+    step_offset: int = 0
+    sign: float = 1.0
+
+    @property
+    def n_steps(self) -> int:
+        return len(self.times) - 1
+
+    @property
+    def moment_size(self) -> int:
+        k = len(self.program.readout)
+        return 1 + k + k * (k + 1) // 2
+
+
+class Progress(Protocol):
+    def update(self, n: int) -> Any: ...
+
+
+class Stop:
+    """A flag that asks the workers to finish."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+
+def leaves(job: Job) -> list[tuple[int, int]]:
+    return [(lo, min(lo + LEAF, job.n_paths)) for lo in range(0, job.n_paths, LEAF)]
+
+
+def calls(job: Job, paths: int) -> Iterator[tuple[int, int]]:
+    """Step ranges of about 50 ms each; even starts, so that no pair of draws is made twice."""
+    per_step = max(paths, LANES) * 1e-9 * (5 * len(job.program.primitives) + program_size(job.program))
+    size = max(2, int(CALL_SECONDS / per_step) // 2 * 2)
+    for first in range(0, job.n_steps, size):
+        yield first, min(first + size, job.n_steps)
+
+
+def program_size(program: StepProgram) -> int:
+    from stochsim.symbolic.program import Program
+
+    return Program(program.update).size
+
+
+# --- lanes -----------------------------------------------------------------------------------------
+
+
+def load_kernel(text: str, title: str, function: str) -> Callable[..., None]:
+    """The compiled kernel; says in one line when it has to be compiled."""
+    if not cache.is_cached(text) and title not in _PRINTED:
+        _PRINTED.add(title)
+        cache.compiled_count += 1
+        print(f"stochsim: compiling {title} (once on this machine, a few seconds)", file=sys.stderr)
+    return getattr(cache.load(text), function)  # type: ignore[no-any-return]
+
+
+def lane_worker(job: Job, moments: bool) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
+    """A function that advances one leaf and writes its results; returns the sticky non-finite marks."""
+    kernel = load_kernel(advance_text(job.program, moments), job.program.title, "advance")
+
+    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
+        n, blocks = hi - lo, -(-(hi - lo) // LANES)
+        states = np.empty((job.program.n_state, blocks * LANES))
+        states[:, :n] = job.initial(lo, hi)
+        states[:, n:] = states[:, :1]
+        x = np.ascontiguousarray(states.reshape(-1, blocks, LANES).transpose(1, 0, 2))
+        marks = np.zeros((blocks, LANES))
+        for first, last in calls(job, n):
+            if stop:
+                break
+            slot = int(np.searchsorted(job.save_at, first, side="right"))
+            kernel(
+                job.parameters, *job.key, job.sign, job.first_path + lo, job.step_offset, first, last,
+                job.times, x, marks, job.save_at, slot, out, n if moments else column,
+            )  # fmt: skip
+            if progress is not None:
+                progress.update((last - first) * n)
+        return marks.reshape(-1)[:n]
+
+    return work
+
+
+# --- arrays ----------------------------------------------------------------------------------------
+
+
+class ArrayNoise:
+    """Draws of a leaf, step by step, by the same counters as in a kernel."""
+
+    def __init__(self, job: Job, lo: int, hi: int) -> None:
+        self.job, self.lo, self.n = job, lo, hi - lo
+        self._pair, self._draws = -1, np.empty((2, 0, 0))
+
+    def __call__(self, k: int) -> list[np.ndarray]:
+        j = k + self.job.step_offset
+        if j >> 1 != self._pair:
+            self._pair, self._draws = j >> 1, self._fill(j >> 1)
+        return [self.job.sign * row for row in self._draws[j & 1]]
+
+    def _fill(self, pair: int) -> np.ndarray:
+        from stochsim.noise import philox
+
+        primitives = self.job.program.primitives
+        z = np.empty((2, len(primitives), self.n))
+        for i, p in enumerate(primitives):
+            fill = getattr(philox, FILL[p.kind])
+            fill(*self.job.key, self.job.first_path + self.lo, pair, p.component, p.stream, z[0, i], z[1, i])
+        return z
+
+
+def array_functions(program: StepProgram) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The step and the readout as functions of arrays, in the order (state, t, h, draws, parameters)."""
+    state = [f"x{i}" for i in range(program.n_state)]
+    draws = [f"n{i}" for i in range(len(program.primitives))]
+    step = compile_arrays(program.update, (*state, "t", "h", *draws, *program.parameters))
+    read = compile_arrays(program.readout, (*state, "t", *program.parameters))
+    return step, read
+
+
+def array_worker(
+    job: Job, noise: Callable[[int, int], Callable[[int], list[np.ndarray]]] | None = None
+) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
+    """The same as `lane_worker` (states only) by NumPy; ``noise`` may replace the draws."""
+    step, read = array_functions(job.program)
+    parameters = [np.float64(v) for v in job.parameters]
+
+    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
+        draw = noise(lo, hi) if noise else ArrayNoise(job, lo, hi)
+        x = list(np.array(job.initial(lo, hi), dtype=float))
+        marks, slot = np.zeros(hi - lo), 0
+        with np.errstate(all="ignore"):
+            for k in range(job.n_steps):
+                if stop:
+                    break
+                t, h = job.times[k], job.times[k + 1] - job.times[k]
+                x = list(step(*x, t, h, *draw(k), *parameters))
+                marks = marks + sum(0.0 * v for v in x)
+                if slot < len(job.save_at) and k + 1 == job.save_at[slot]:
+                    values = read(*x, job.times[k + 1], *parameters)
+                    for i, v in enumerate(values):
+                        out[slot, i, column : column + hi - lo] = v
+                    slot += 1
+                if progress is not None:
+                    progress.update(hi - lo)
+        return np.broadcast_to(marks, (hi - lo,))
+
+    return work
+
+
+# --- all leaves ----------------------------------------------------------------------------------------
+
+
+def run_states(
+    job: Job,
+    *,
+    executor: str,
+    threads: int,
+    progress: Progress | None = None,
+    noise: Callable[[int, int], Callable[[int], list[np.ndarray]]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Saved values (slots, k, n_paths) and the sticky marks (n_paths,), NaN where a path left the finite numbers.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C, with the paths that were complete.
+    """
+    padded = -(-job.n_paths // LANES) * LANES
+    out = np.empty((len(job.save_at), len(job.program.readout), padded))
+    marks = np.empty(job.n_paths)
+    work = array_worker(job, noise) if executor == "arrays" else lane_worker(job, moments=False)
+    done: list[bool] = [False] * len(leaves(job))
+
+    def task(index: int, lo: int, hi: int, stop: Stop) -> None:
+        marks[lo:hi] = work(lo, hi, out, lo, stop, progress)
+        done[index] = not stop
+
+    try:
+        _all_leaves(job, task, threads)
+    except KeyboardInterrupt:
+        count = done.index(False) * LEAF if False in done else job.n_paths
+        raise Interrupted(out[..., :count], marks[:count]) from None
+    return out[..., : job.n_paths], marks
+
+
+def run_moments(
+    job: Job, *, threads: int, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Merged moments (slots, 1 + k + k (k + 1) / 2) and the numbers of diverged paths, by one fixed tree."""
+    work = lane_worker(job, moments=True)
+    tree = MomentTree(len(job.program.readout), len(leaves(job)))
+    diverged: list[np.ndarray] = []
+    lock = threading.Lock()
+
+    def task(index: int, lo: int, hi: int, stop: Stop) -> None:
+        acc = np.zeros((len(job.save_at), job.moment_size))
+        marks = work(lo, hi, acc, 0, stop, progress)
+        with lock:
+            tree.add(index, acc)
+            diverged.append(lo + np.flatnonzero(np.isnan(marks)))
+
+    _all_leaves(job, task, threads)
+    return tree.result(), np.sort(np.concatenate(diverged))
+
+
+class MomentTree:
+    """Merges leaf moments in the order of a binary tree over leaf numbers, as soon as both halves are there.
+
+    The order depends on the number of leaves alone; memory is the open branches, about log2(leaves) of them
+    a thread.
+    """
+
+    def __init__(self, k: int, n_leaves: int) -> None:
+        self.k, self.n_leaves = k, n_leaves
+        self.open: dict[tuple[int, int], np.ndarray] = {}
+
+    def add(self, index: int, value: np.ndarray) -> None:
+        from stochsim.codegen.blocks import merge_moments
+
+        level = 0
+        while True:
+            sibling = index ^ 1
+            if index % 2 == 0 and (sibling << level) >= self.n_leaves:
+                if index == 0:
+                    break
+                index, level = index >> 1, level + 1
+                continue
+            other = self.open.pop((level, sibling), None)
+            if other is None:
+                break
+            left, right = (value, other) if index < sibling else (other, value)
+            value = merge_moments(left, right, self.k)
+            index, level = index >> 1, level + 1
+        self.open[level, index] = value
+
+    def result(self) -> np.ndarray:
+        (value,) = self.open.values()
+        return value
+
+
+def _all_leaves(job: Job, task: Callable[[int, int, int, Stop], None], threads: int) -> None:
+    stop = Stop()
+    ranges = leaves(job)
+    pool = ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges))))
+    try:
+        futures: list[Future[None]] = [pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)]
+        pending = set(futures)
+        while pending:  # short waits, so that Ctrl-C reaches the main thread on every platform
+            finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: carries what the complete leaves had saved."""
+
+    def __init__(self, values: np.ndarray, marks: np.ndarray) -> None:
+        super().__init__("interrupted")
+        self.values, self.marks = values, marks
+
+
+def choose_executor(program: StepProgram, path_steps: int, wanted: str) -> str:
+    """``arrays`` where a function is opaque or the run too small to repay a compile, else ``lanes``."""
+    from stochsim.symbolic.program import Program
+
+    if Program(program.update).is_opaque or Program(program.readout).is_opaque:
+        return "arrays"
+    if wanted != "auto":
+        return wanted
+    if path_steps < SMALL_RUN and not cache.is_cached(advance_text(program)):
+        return "arrays"
+    return "lanes"
+
+
+def clock() -> float:
+    return time.perf_counter()

@@ -1,0 +1,1 @@
+"""Measuring convergence orders: estimators with honest intervals, wrong-limit tests and verdicts."""

@@ -1,0 +1,23 @@
+"""Schemes: each a formula with a record of its claims. Add one by adding a file (see docs/add_a_scheme)."""
+
+from stochsim.schemes.euler import drift_implicit_euler, euler_maruyama, tamed_euler
+from stochsim.schemes.heun import euler_heun, stratonovich_heun
+from stochsim.schemes.known import exact
+from stochsim.schemes.milstein import milstein, stratonovich_milstein
+from stochsim.schemes.platen import platen
+from stochsim.schemes.record import REGISTRY, Scheme, scheme
+
+__all__ = [
+    "REGISTRY",
+    "Scheme",
+    "drift_implicit_euler",
+    "euler_heun",
+    "euler_maruyama",
+    "exact",
+    "milstein",
+    "platen",
+    "scheme",
+    "stratonovich_heun",
+    "stratonovich_milstein",
+    "tamed_euler",
+]

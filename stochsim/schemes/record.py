@@ -1,0 +1,200 @@
+"""What a scheme is: a formula, and a record of what its author claims."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stochsim.errors import SchemeError
+from stochsim.formula import Formula
+from stochsim.noise.increments import KINDS, NoisePlan
+from stochsim.symbolic.structure import CLASSES, primary
+from stochsim.symbolic.tracing import Sym, as_sym
+
+Order = float | Mapping[str, float] | None
+REGISTRY: dict[str, Scheme] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Scheme:
+    """A one-step scheme: ``formula(sde, x, t, h, <noise by name>)`` returns the next state.
+
+    Attributes
+    ----------
+    formula : callable
+        Sees the SDE as a `Formula` (``sde.drift(x, t)``, ``sde.diffusion(x, t)``, ``sde.L(j, f)``), the state
+        ``x`` (d,), time ``t``, step ``h`` and the noise it names (`stochsim.noise.increments`).
+    strong_order, weak_order : float, or dict from noise class to float, or None
+        The claims: lower bounds over all problems that fit.
+    calculus : {"ito", "stratonovich"}
+        The calculus of the equation whose solution the scheme approximates.
+    noise : str
+        The widest noise class for which the claims hold.
+    assumes : tuple of str
+        Hypotheses of the theorem behind the claims.
+    derivatives : bool
+        Whether the formula uses derivatives of the coefficients (support-value schemes do not).
+    reference : str
+        Where the scheme and its order are proved, with equation number.
+    """
+
+    formula: Callable[..., Any]
+    name: str
+    strong_order: Order
+    weak_order: Order
+    calculus: str
+    noise: str
+    assumes: tuple[str, ...]
+    derivatives: bool
+    reference: str
+    needs: tuple[str, ...]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.formula(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Scheme({self.name}: {self.calculus}, {self.noise} noise)"
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.formula.__doc__
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether this is the exact solution itself, not a formula."""
+        return self.name == "exact"
+
+    def declared(self, kind: str, classes: frozenset[str]) -> float | None:
+        """The declared ``"strong"`` or ``"weak"`` order for noise of these classes: the highest that applies."""
+        order: Order = getattr(self, f"{kind}_order")
+        if not isinstance(order, Mapping):
+            return order
+        fitting = [value for name, value in order.items() if name in classes]
+        return max(fitting) if fitting else None
+
+    def check(self, sde: Formula) -> None:
+        """Refuse an SDE that the claims do not cover.
+
+        Raises
+        ------
+        SchemeError
+            Naming what does not fit, and the schemes that do.
+        """
+        if self.calculus != sde.calculus:
+            other = "to_ito" if self.calculus == "ito" else "to_stratonovich"
+            raise SchemeError(
+                f"{self.name} is for {_NAMES[self.calculus]} equations, this SDE is {_NAMES[sde.calculus]}; use "
+                f"{_list(fitting(sde))}, or convert it with sde.{other}()"
+            )
+        if self.noise not in sde.noise_classes:
+            raise SchemeError(
+                f"{self.name} needs {self.noise} noise, this SDE has {primary(sde.noise_classes)} noise; use "
+                f"{_list(fitting(sde))}"
+            )
+
+    def fits(self, sde: Formula) -> bool:
+        return self.calculus == sde.calculus and self.noise in sde.noise_classes
+
+    def step(self, sde: Formula, x: Sym, t: Any, h: Any, noise: Mapping[str, Sym]) -> Sym:
+        """The next state as formulas, shape (d,).
+
+        Raises
+        ------
+        SchemeError
+            If the formula returns another shape.
+        """
+        result = as_sym(self.formula(sde, x, t, h, *(noise[k] for k in self.needs)))
+        if result.shape != (sde.d,):
+            raise SchemeError(
+                f"{self.name} returned shape {result.shape} for a state of {sde.d}; a scheme returns the next state, "
+                f"shape ({sde.d},): use b @ dW for the noise term"
+            )
+        return result
+
+    def plan(self, sde: Formula) -> NoisePlan:
+        return NoisePlan.of(self.needs, sde.m)
+
+
+_NAMES = {"ito": "Itô", "stratonovich": "Stratonovich"}
+
+
+def _list(schemes: list[Scheme]) -> str:
+    return ", ".join(s.name for s in schemes) or "a scheme of your own (see ss.schemes.scheme)"
+
+
+def fitting(sde: Formula) -> list[Scheme]:
+    """Registered schemes whose claims cover this SDE."""
+    import stochsim.schemes  # noqa: F401  the registry is complete once the package is imported
+
+    return [s for s in REGISTRY.values() if not s.is_exact and s.fits(sde)]
+
+
+def scheme(
+    *,
+    strong_order: Order = None,
+    weak_order: Order = None,
+    calculus: str = "ito",
+    noise: str = "general",
+    assumes: tuple[str, ...] = ("lipschitz", "smooth"),
+    derivatives: bool = False,
+    reference: str = "",
+    name: str | None = None,
+    register: bool = False,
+) -> Callable[[Callable[..., Any]], Scheme]:
+    """Make a scheme of a formula ``f(sde, x, t, h, <noise names>)``.
+
+    Parameters
+    ----------
+    strong_order, weak_order : float, or dict from noise class to float, optional
+        The claimed orders, or None where nothing is claimed.
+    calculus : {"ito", "stratonovich"}
+    noise : {"scalar", "diagonal", "additive", "commutative", "general"}
+        The widest class for which the claims hold.
+    assumes : tuple of str
+        Hypotheses of the theorem: ``"lipschitz"`` (global), ``"smooth"``.
+    derivatives : bool
+        Whether derivatives of the coefficients are used.
+    reference : str
+        Source with equation number.
+    name : str, optional
+        Default: the function's name.
+    register : bool
+        Add it to the table of known schemes (done by the schemes shipped with stochsim).
+
+    Raises
+    ------
+    SchemeError
+        If the calculus, the noise class or a noise name is unknown.
+    """
+    if calculus not in _NAMES:
+        raise SchemeError(f"calculus is {calculus!r}; give 'ito' or 'stratonovich'")
+    if noise not in CLASSES:
+        raise SchemeError(f"noise is {noise!r}; give one of {', '.join(CLASSES)}")
+
+    def decorate(formula: Callable[..., Any]) -> Scheme:
+        arguments = list(inspect.signature(formula).parameters)
+        needs = tuple(arguments[4:])
+        if len(arguments) < 5 or any(n not in KINDS for n in needs):
+            raise SchemeError(
+                f"a scheme is a function (sde, x, t, h, noise...) with noise named {', '.join(KINDS)}; "
+                f"{formula.__name__} has ({', '.join(arguments)})"
+            )
+        record = Scheme(
+            formula,
+            name or formula.__name__,
+            strong_order,
+            weak_order,
+            calculus,
+            noise,
+            tuple(assumes),
+            derivatives,
+            reference,
+            needs,
+        )
+        if register:
+            REGISTRY[record.name] = record
+        return record
+
+    return decorate

@@ -1,0 +1,1 @@
+"""Formulas as data: tracing, derivatives, stochastic-calculus operators, straight-line programs."""

@@ -1,0 +1,41 @@
+"""The two ways functions of this floor are compiled, with one set of flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
+def scalar(function: F) -> F:
+    """Compile a scalar function that is always inlined, so that the caller's loop can become vector code.
+
+    Always: the attributes that `wide_vectors` puts on the caller differ from those of the helper, and LLVM does
+    not inline across such a difference unless told to.
+    """
+    compiled: F = njit(forceinline=True, **_FLAGS)(function)
+    return compiled
+
+
+def kernel(function: F) -> F:
+    """Compile a function over arrays, cached on disk under the stamps of all files of the floor.
+
+    Numba's own cache looks at the file of the function only: after an edit of a helper in another file it would
+    return the old machine code.
+    """
+    compiled: Any = njit(cache=True, **_FLAGS)(function)
+    if hasattr(compiled, "_cache"):  # absent when compilation is switched off
+        compiled._cache._cache_file._source_stamp = _stamps(Path(function.__code__.co_filename))
+    result: F = compiled
+    return result
+
+
+def _stamps(own_file: Path) -> tuple[tuple[str, float, int], ...]:
+    files = sorted({*Path(__file__).parent.glob("*.py"), own_file})
+    return tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
