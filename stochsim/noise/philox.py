@@ -23,15 +23,12 @@ import math
 
 import numpy as np
 from numba import float64, uint64
-from numpy.typing import NDArray
 
-from stochsim.vecmath._jit import kernel, scalar
+from stochsim.vecmath._jit import Array, kernel, scalar
 from stochsim.vecmath._llvm import as_bits, as_float, bit_reverse, fma, horner, wide_vectors
 from stochsim.vecmath._numbers import EXPONENT, INTEGER, MANTISSA, ONE, SIGN, SQRT_HALF_BITS
 
 __all__ = ["normals", "philox4x32", "three_point", "two_point", "uniforms"]
-
-Array = NDArray[np.float64]
 
 _WORD = np.uint64(0xFFFFFFFF)
 _HIGH = np.uint64(32)

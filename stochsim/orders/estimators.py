@@ -125,6 +125,12 @@ class Fit:
     n_paths: int
 
     @property
+    def usable(self) -> tuple[int, ...]:
+        """Levels that no rule dropped, whether or not this basis uses them."""
+        out = {level for level, _ in self.dropped}
+        return tuple(level for level in range(len(self.h)) if level not in out)
+
+    @property
     def statistical(self) -> float:
         """1.96 standard errors."""
         return normal_quantile(0.05) * self.se

@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from stochsim.errors import ParameterError, SchemeError
 from stochsim.orders.linear_sde import LinearSDE, conditional_flow
+from stochsim.orders.richardson import HALF_POWERS
 from stochsim.orders.step_maps import StepMap, affine_maps, noise_rule
 from stochsim.orders.tables import OrderTable, order_table
 
@@ -296,7 +297,8 @@ def _strong(
     n, square = np.asarray(n_steps, float)[:, None], second[:, : d + 1].max(axis=1, keepdims=True)
     floor = 4.0 * EPS * n * np.sqrt(square) + moment_rounding * n * square / np.maximum(rms, EPS)
     names = [f"x{i + 1}" for i in range(d)]
-    return order_table(h, rms, floor, names, against, judge_limit="blind" not in against)
+    seen = "blind" not in against
+    return order_table(h, rms, floor, names, against, exponents=HALF_POWERS, judge_limit=seen)
 
 
 def _pair_of_levels(step: StepMap, aggregate: Aggregate, h: float, xi: FloatArray) -> FloatArray:

@@ -53,30 +53,37 @@ def one_step_operator_2d(
     ParameterError
         If nodes times noise nodes exceed 2e7.
     """
-    from scipy.sparse import csr_array, vstack
+    from scipy.sparse import csr_array
 
     xi, w = noise_rule(step.primitives, gauss_nodes)
     x = nodes_2d(grid)
-    if x.shape[1] * w.size > MAX_LANDINGS:
-        msg = f"{x.shape[1]} grid nodes and {w.size} noise nodes were asked for; "
+    m = x.shape[1]
+    if m * w.size > MAX_LANDINGS:
+        msg = f"{m} grid nodes and {w.size} noise nodes were asked for; "
         raise ParameterError(msg + "lower gauss_nodes or n_nodes, or use a scheme with fewer draws.")
-    blocks, clamped, rows = [], [], max(1, CHUNK // w.size)
-    for start in range(0, x.shape[1], rows):
+    values, columns, counts, clamped, rows = [], [], [], [], max(1, CHUNK // w.size)
+    for start in range(0, m, rows):
         landed = land(step, x[:, start : start + rows], t, h, xi)
         first, out_first = _dense_rows(grid[0], landed[0], w.size)
         second, out_second = _dense_rows(grid[1], landed[1], w.size)
-        block = np.matmul((first * w[:, None]).transpose(0, 2, 1), second)
-        blocks.append(csr_array(block.reshape(block.shape[0], -1)))
+        block = np.matmul((first * w[:, None]).transpose(0, 2, 1), second).reshape(-1)
+        filled = np.flatnonzero(block)
+        values.append(block[filled])
+        columns.append((filled % m).astype(np.int32))
+        counts.append(np.bincount(filled // m, minlength=block.size // m))
         clamped.append((out_first | out_second) @ w)
-    return vstack(blocks, format="csr"), np.concatenate(clamped)
+    ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
+    operator = csr_array((np.concatenate(values), np.concatenate(columns), ends), shape=(m, m))
+    return operator, np.concatenate(clamped)
 
 
 def _dense_rows(grid: Grid1D, x: FloatArray, q: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Interpolation rows (n, Q, M_axis) of the landing points x (n Q,), and whether clamped (n, Q)."""
     first, weights, clamped = grid.interpolation(x)
-    rows = np.zeros((x.size, grid.n_nodes))
-    columns = first[:, None] + np.arange(grid.stencil)
-    np.put_along_axis(rows, columns, weights.T, axis=1)
+    rows = np.zeros(x.size * grid.n_nodes)
+    base = first + grid.n_nodes * np.arange(x.size)
+    for j in range(grid.stencil):
+        rows[base + j] = weights[j]
     return rows.reshape(-1, q, grid.n_nodes), clamped.reshape(-1, q)
 
 

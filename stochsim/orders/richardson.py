@@ -146,7 +146,7 @@ def extrapolate(
         Absolute numerical uncertainty of each value.
     exponents : sequence of float, optional
         q1 < q2 < ..., as many as are used at most. By default integer and half-integer powers are both
-        tried, and the tableau that settles better is kept.
+        tried; the tableau that settles better is kept, with their gap as uncertainty if they disagree.
 
     Returns
     -------
@@ -339,9 +339,15 @@ def _usable_run(e: FloatArray, floor: FloatArray) -> tuple[int, ...]:
 def _limit(
     values: FloatArray, noise: FloatArray, ratio: float, exponents: Sequence[float] | None
 ) -> Extrapolation:
-    choices = (INTEGER_POWERS, HALF_POWERS) if exponents is None else (exponents,)
-    best = [_best_entry(*_tableau(values, noise, ratio, powers)) for powers in choices]
-    return min(best, key=lambda entry: entry.uncertainty)
+    if exponents is not None:
+        return _best_entry(*_tableau(values, noise, ratio, exponents))
+    whole = _best_entry(*_tableau(values, noise, ratio, INTEGER_POWERS))
+    half = _best_entry(*_tableau(values, noise, ratio, HALF_POWERS))
+    best = min(whole, half, key=lambda entry: entry.uncertainty)
+    gap = abs(whole.value - half.value)
+    # a tableau can stand still by accident: then the other one contradicts it
+    agree = gap <= whole.uncertainty + half.uncertainty
+    return best if agree else Extrapolation(best.value, max(gap, best.uncertainty))
 
 
 def _tableau(

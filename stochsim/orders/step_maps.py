@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Protocol
 
@@ -86,17 +87,18 @@ def noise_rule(primitives: Sequence[str], gauss_nodes: int = 6) -> tuple[FloatAr
         For an unknown kind, fewer than 2 nodes, or a product of more than 2e6 nodes.
     """
     rules = [_one_draw(kind, gauss_nodes) for kind in primitives]
-    size = float(np.prod([float(w.size) for _, w in rules]))
+    size = int(np.prod([float(w.size) for _, w in rules]))
     if size > MAX_NODES:
         msg = f"{len(primitives)} draws with {gauss_nodes} nodes for each normal need {size:.2g} nodes, "
         raise ParameterError(msg + f"more than {MAX_NODES}; lower gauss_nodes or use Monte Carlo.")
-    nodes = np.array(list(product(*(x for x, _ in rules))), float).reshape(-1, len(rules)).T
+    nodes = np.array(list(product(*(x for x, _ in rules))), float).reshape(size, len(rules)).T
     weights = np.array([1.0])
     for _, w in rules:
         weights = np.multiply.outer(weights, w).ravel()
     return np.ascontiguousarray(nodes), weights
 
 
+@cache
 def _one_draw(kind: str, gauss_nodes: int) -> tuple[FloatArray, FloatArray]:
     if kind == "two_point":
         return np.array([-1.0, 1.0]), np.array([0.5, 0.5])

@@ -73,6 +73,7 @@ def order_table(
     names: Sequence[str],
     against: str,
     *,
+    exponents: Sequence[float] | None = None,
     judge_limit: bool = True,
     tolerance: float = 0.02,
 ) -> OrderTable:
@@ -90,6 +91,8 @@ def order_table(
         Names of the functionals.
     against : str
         What the errors were measured against.
+    exponents : sequence of float, optional
+        Powers of h in the errors; default as in `extrapolate`.
     judge_limit : bool
         False for successive differences, which vanish whatever the limit is.
     tolerance : float
@@ -107,8 +110,8 @@ def order_table(
     steps, e = np.asarray(h, float), np.asarray(errors, float)
     bound = np.broadcast_to(np.asarray(floor, float), e.shape).copy()
     columns = range(e.shape[1])
-    fits = tuple(fit_order(steps, e[:, j], bound[:, j]) for j in columns)
-    defects = tuple(limit_defect(steps, e[:, j], bound[:, j]) for j in columns if judge_limit)
+    fits = tuple(fit_order(steps, e[:, j], bound[:, j], exponents) for j in columns)
+    defects = tuple(limit_defect(steps, e[:, j], bound[:, j], exponents) for j in columns if judge_limit)
     order, uncertainty, reason = smallest_order(fits, tolerance)
     return OrderTable(steps, tuple(names), e, bound, fits, defects, order, uncertainty, against, reason)
 

@@ -67,9 +67,10 @@ def exp(x: float) -> float:
 
 @scalar
 def exp_sum(x: float, low: float) -> float:
-    """Return e^(x + low) within 0.8 ulp, for a `low` far below 1."""
+    """Return e^(x + low) within 0.8 ulp, for |low| < 1e-10."""
     r, q, n = _reduce(_clamp(x))
-    return _join(r, fma(r * r, q, fma(r, low, low)), n)
+    rest = r * r * q
+    return _join(r, fma(low, 1.0 + (r + rest), rest), n)
 
 
 @scalar

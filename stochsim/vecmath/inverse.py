@@ -28,7 +28,7 @@ _QUARTER_PI_LOW = 3.061616997868383e-17
 @scalar
 def _angle(a: float, b: float, left: bool) -> float:
     """Return the angle in [0, pi] of the point (b, a) with a, b >= 0, or of (-b, a) when `left`."""
-    steep = a > b
+    steep = not a <= b
     low, high = (b, a) if steep else (a, b)
     diagonal = low > _TAN_PI_8 * high
     t = (low - high if diagonal else low) / (low + high if diagonal else (high if high != 0.0 else 1.0))
@@ -50,7 +50,7 @@ def arctan(x: float) -> float:
 def arctan2(y: float, x: float) -> float:
     """Return the angle of the point (x, y), in [-pi, pi], within 2 ulp; signed zeros as in C."""
     a, b = abs(y), abs(x)
-    both_infinite = (a if a < b else b) == math.inf
+    both_infinite = a == b and a == math.inf
     scale = 0.25 if (a if a > b else b) > 1e300 else 1.0
     a = 1.0 if both_infinite else a * scale
     b = 1.0 if both_infinite else b * scale
