@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,6 +89,15 @@ class Formula:
     def noise_classes(self) -> frozenset[str]:
         return _classes(self)
 
+    def with_array_values(self) -> Formula:
+        """The same formulas with the values of array parameters written in: they are data, not variables.
+
+        (Two matrices may commute as given, which matrices near them do not.)
+        """
+        values = {name: g.const(v) for name, v in self.parameters.array_entries().items()}
+        a, b = (np.array(g.substitute(s.flat(), values), dtype=object).reshape(s.shape) for s in (self.a, self.b))
+        return replace(self, a=Sym(a), b=Diffusion(b))
+
     @property
     def autonomous(self) -> bool:
         return "t" not in g.variables([*self.a.flat(), *self.b.flat()])
@@ -107,15 +116,17 @@ class Formula:
         return Formula(self.d, self.m, a, self.b, calculus_name, self.parameters, self.x0)
 
 
-_CLASSES: dict[tuple[int, ...], frozenset[str]] = {}
+_CLASSES: dict[tuple[Any, ...], frozenset[str]] = {}
 
 
 def _classes(formula: Formula) -> frozenset[str]:
-    key = tuple(n.serial for n in formula.b.flat())
+    if formula.opaque:
+        return frozenset({"general"} | ({"scalar", "commutative"} if formula.m == 1 else set()))
+    given = formula.with_array_values() if formula.parameters.array_entries() else formula
+    # the random points decide where formulas are defined, so they belong to the key
+    key = (given.b.shape, given.x0, *formula.parameters.first_vector().values(), *(n.serial for n in given.b.flat()))
     if key not in _CLASSES:
-        if formula.opaque:
-            return frozenset({"general"} | ({"scalar", "commutative"} if formula.m == 1 else set()))
-        _CLASSES[key] = structure.noise_classes(formula, formula.x, formula.t, formula.points)
+        _CLASSES[key] = structure.noise_classes(given, given.x, given.t, given.points)
     return _CLASSES[key]
 
 

@@ -25,7 +25,7 @@ from stochsim.symbolic.graph import Node
 from stochsim.symbolic.program import Program
 from stochsim.symbolic.tracing import Sym, as_sym
 
-COMPILE_SECONDS = 2.0  # what a coupled kernel costs to compile, when the choice of executor is automatic
+COMPILE_SECONDS = 0.4  # array time below which compiling a coupled kernel does not pay
 
 
 @dataclass(frozen=True)
@@ -240,9 +240,15 @@ class CoupledRun:
     def _array_worker(self) -> Callable[[int, int], Ends]:
         return lambda lo, hi: self.run_arrays([self.program.step], lo, hi)[0]
 
-    def run_arrays(self, steps: list[tuple[Node, ...]], lo: int, hi: int) -> list[Ends]:
-        """Several steps (a scheme and its mutants) on the same paths, by NumPy."""
-        stepper = ArrayLevels(self, steps, hi - lo)
+    def run_arrays(
+        self, steps: list[tuple[Node, ...]], lo: int, hi: int, lags: list[str] | None = None
+    ) -> list[Ends]:
+        """Several steps (a scheme and its mutants) on the same paths, by NumPy.
+
+        ``lags`` tampers with the noise of each: ``""`` not at all, ``"shifted"`` takes the increment of the
+        step before, ``"reused"`` that of every other step twice.
+        """
+        stepper = ArrayLevels(self, steps, hi - lo, lags or [""] * len(steps))
         for k in range(len(self.levels.times) - 1):
             stepper.advance(k, self.draws(k >> 1, lo, hi)[k & 1])
         return stepper.ends()
@@ -270,7 +276,7 @@ class CoupledRun:
 class ArrayLevels:
     """The binary counter of the coupled kernel, in NumPy."""
 
-    def __init__(self, run: CoupledRun, steps: list[tuple[Node, ...]], n: int) -> None:
+    def __init__(self, run: CoupledRun, steps: list[tuple[Node, ...]], n: int, lags: list[str]) -> None:
         p, self.run, self.v, self.n = run.program, run, run.layout, n
         x = [f"x{i}" for i in range(p.d)]
         y = [f"y{i}" for i in range(len(p.functionals))]
@@ -284,6 +290,7 @@ class ArrayLevels:
         self.y = [np.zeros(n) for _ in p.functionals]
         self.sup = [np.zeros((self.v.n_levels, n)) for _ in steps]
         self.left: dict[int, Any] = {}
+        self.lags, self.before = lags, [None] * self.v.n_levels
         self.parameters = [np.float64(v) for v in run.parameters]
 
     def advance(self, k: int, z: np.ndarray) -> None:
@@ -299,7 +306,8 @@ class ArrayLevels:
             level = 0
             while True:
                 if level >= self.v.lowest:
-                    self._step(level - self.v.lowest, ts[kk - (1 << level)], ts[kk], current, exact)
+                    odd = (kk >> level) & 1 == 0  # the second of a pair of steps of this level
+                    self._step(level - self.v.lowest, ts[kk - (1 << level)], ts[kk], current, exact, odd)
                 if (kk >> level) & 1 or level == self.v.top:
                     self.left[level] = current
                     return
@@ -307,14 +315,18 @@ class ArrayLevels:
                 current = self.merge(*self.left[level], *current, hl, hr)
                 level += 1
 
-    def _step(self, q: int, t: float, t_next: float, noise: Any, exact: Any) -> None:
+    def _step(self, q: int, t: float, t_next: float, noise: Any, exact: Any, odd: bool) -> None:
+        before = noise if self.before[q] is None else self.before[q]
+        choices = {"": noise, "shifted": before, "reused": before if odd else noise}
         for i, step in enumerate(self.steps):
             if step is None:
                 continue
-            self.x[i][q] = list(step(*self.x[i][q], t, t_next - t, *noise, *self.parameters))
+            used = choices[self.lags[i]]
+            self.x[i][q] = list(step(*self.x[i][q], t, t_next - t, *used, *self.parameters))
             if exact is not None:
                 error = np.sqrt(sum((a - b) ** 2 for a, b in zip(self.x[i][q], exact, strict=True)))
                 self.sup[i][q] = np.maximum(self.sup[i][q], error)
+        self.before[q] = noise
 
     def ends(self) -> list[Ends]:
         y = np.array(self.y).reshape(len(self.y), self.n)

@@ -40,7 +40,10 @@ def fixed(array: Any) -> Fixed:
 
 def _numbers(name: str, value: Any) -> np.ndarray:
     try:
-        array = np.array(value, dtype=float)
+        given = np.asarray(value)
+        if given.dtype.kind not in "biufO":  # a string of digits or a complex number would be converted silently
+            raise TypeError(given.dtype)
+        array = np.array(given, dtype=float)
     except (TypeError, ValueError):
         raise ParameterError(f"parameter {name} is {value!r}; give a number or an array of numbers") from None
     if not np.isfinite(array).all():
@@ -57,6 +60,8 @@ class Parameters:
 
     @staticmethod
     def of(params: Mapping[str, Any]) -> Parameters:
+        if not isinstance(params, Mapping):
+            raise ParameterError(f"params is {params!r}; give a dict of names and values, such as {{'mu': 0.05}}")
         values: dict[str, np.ndarray] = {}
         swept = []
         for name, value in params.items():
@@ -74,7 +79,29 @@ class Parameters:
                 if values[name].size == 0:
                     raise ParameterError(f"parameter {name} is an empty array; give at least one value to sweep over")
                 swept.append(name)
-        return Parameters(values, tuple(swept))
+        return Parameters(values, tuple(swept)).without_clashes()
+
+    def without_clashes(self) -> Parameters:
+        """Itself, if no parameter is called like an entry of an array (``A0_1`` beside a matrix ``A``)."""
+        owner: dict[str, str] = {}
+        for name in self.values:
+            for entry in self._entries(name):
+                if entry in owner:
+                    raise ParameterError(
+                        f"parameters {owner[entry]} and {name} clash: entries of arrays are known as "
+                        f"{entry.removeprefix('p.')} and the like; rename one of them"
+                    )
+                owner[entry] = name
+        return self
+
+    def array_entries(self) -> dict[str, float]:
+        """Values of the entries of array parameters, by input name."""
+        return {
+            entry: float(number)
+            for name, value in self.values.items()
+            if name not in self.swept and value.ndim
+            for entry, number in zip(self._entries(name), value.ravel(), strict=True)
+        }
 
     def replace(self, changes: Mapping[str, Any]) -> Parameters:
         for name in changes:
@@ -83,7 +110,7 @@ class Parameters:
         new = Parameters.of(changes)
         values = self.values | new.values
         swept = tuple(n for n in values if n in new.swept or (n in self.swept and n not in new.values))
-        return Parameters(values, swept)
+        return Parameters(values, swept).without_clashes()
 
     @property
     def vector_names(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from stochsim.errors import ParameterError
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+
     from stochsim.orders.estimate import OrderEstimate
     from stochsim.orders.stability import StabilityRegion
 
@@ -75,7 +76,7 @@ def order(estimates: OrderEstimate | Sequence[OrderEstimate], ax: Axes | None = 
         labels = [(_order_label(estimate), colour) for estimate, colour in coloured(several)]
         label_right(ax, ends, labels)
         ax.set_xlabel("step $h$")
-        ax.set_ylabel(_error_name({estimate.kind for estimate in several}))
+        ax.set_ylabel(" and ".join(sorted({estimate.kind for estimate in several})) + " error")
         write_title(ax, _order_title(several))
     return ax
 
@@ -111,7 +112,7 @@ def stability(regions: StabilityRegion | Sequence[StabilityRegion], ax: Axes | N
         top = max(float(np.max(region.mu2h)) for region in several)
         ax.plot([-top / 2, 0.0], [top, 0.0], color=EXACT)
         ax.set(xlim=(left, max(right, 0.0)), ylim=(0.0, top), xlabel=r"$\lambda h$", ylabel=r"$\mu^2 h$")
-        names = [(region.scheme, colour) for region, colour in coloured(several)]
+        names = [(region.scheme or "scheme", colour) for region, colour in coloured(several)]
         label_corner(ax, [("exact", EXACT), *names])
         write_title(ax, "mean-square stability, E|R|² < 1")
     return ax
@@ -256,17 +257,14 @@ def _set_log_axes(ax: Axes) -> None:
 
 
 def _order_label(estimate: OrderEstimate) -> str:
+    if math.isnan(estimate.order):
+        return f"{estimate.scheme}\n{estimate.verdict}"
     digits = 2
     if 0 < estimate.half_width < 0.005:
         digits = min(5, math.ceil(-math.log10(estimate.half_width)))
     text = f"{estimate.order:.{digits}f} ± {estimate.half_width:.{digits}f}"
     theory = "" if estimate.declared is None else f"\n(theory {estimate.declared:g})"
     return f"{estimate.scheme}\n{text}{theory}"
-
-
-def _error_name(kinds: set[str]) -> str:
-    names = {"strong": r"$\mathrm{E}\,|X_h - X|$", "weak": r"$|\mathrm{E}\,f(X_h) - \mathrm{E}\,f(X)|$"}
-    return names.get(kinds.pop(), "error") if len(kinds) == 1 else "error"
 
 
 def _order_title(several: list[OrderEstimate]) -> str:

@@ -70,6 +70,11 @@ def test_dashed_line_has_the_declared_slope_and_meets_the_finest_point(declared)
     assert (h[0], errors[0]) == (drawn.h[-1], drawn.errors[-1])
 
 
+def test_an_exact_scheme_is_labelled_by_its_verdict():
+    ax = plot.order(estimate("exact", order=np.nan, errors=np.full(9, 1e-16), verdict="exact"))
+    assert ax.texts[0].get_text() == "exact\nexact"
+
+
 def test_an_undeclared_order_gets_no_theory():
     ax = plot.order(estimate(declared=None))
     assert dashed(ax) == []
@@ -134,6 +139,7 @@ def test_steps_are_labelled_with_powers_of_two():
 
 def test_title_names_problem_kind_and_sample():
     assert plot.order(estimate()).get_title("left") == "geometric Brownian motion: strong order, 4,096 paths"
+    assert plot.order([estimate(), estimate(kind="weak")]).get_ylabel() == "strong and weak error"
     weak = estimate(kind="weak", n_paths=0, errors_se=None)
     assert plot.order(weak).get_title("left") == "geometric Brownian motion: weak order"
 
@@ -145,7 +151,7 @@ def test_levels_without_a_positive_error_are_left_out():
     assert list(line.get_xdata()) == list(H[1:-1][::-1])
 
 
-def test_an_exact_scheme_has_no_figure_of_its_order():
+def test_an_estimate_whose_errors_are_all_zero_is_refused():
     with pytest.raises(ParameterError, match="no positive error"):
         plot.order(estimate(errors=np.zeros(9)))
 

@@ -19,16 +19,17 @@ def seed_key(seed: int | SeedSequence | None) -> tuple[int, int, str]:
     Parameters
     ----------
     seed : int, SeedSequence or None
-        A non-negative integer of any length, a `numpy.random.SeedSequence`, or None, which draws fresh entropy.
-        The words are mixed by `SeedSequence`, so neighbouring seeds give unrelated keys.
+        A non-negative integer of any length, a `numpy.random.SeedSequence`, or None, which draws fresh
+        entropy. The words are mixed by `SeedSequence`, so neighbouring seeds give unrelated keys.
 
     Returns
     -------
     k0, k1 : int
         The key words, in [0, 2^32).
     record : str
-        The integer in decimal, given or drawn (`seed_key(int(record))` returns the same key), or the construction
-        of the `SeedSequence`. A string, since drawn entropy is longer than the integers a file attribute holds.
+        The integer in decimal, given or drawn (`seed_key(int(record))` returns the same key), or the
+        construction of the `SeedSequence`. A string, since drawn entropy is longer than the integers that a
+        file attribute holds.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def _checked(seed: object) -> int | None:
     if seed is None:
         return None
     if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        msg = f"seed={seed!r} is not a seed; give a non-negative integer, a numpy.random.SeedSequence, or None."
+        msg = f"seed={seed!r}: give a non-negative integer, a numpy.random.SeedSequence, or None."
         raise ParameterError(msg)
     return int(seed)
 

@@ -15,6 +15,9 @@ __all__ = ["Coordinate", "Domain", "Grid1D", "place_grid", "place_grids"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+FARTHEST = 600.0
+"""No coordinate is followed beyond this: sinh and exp overflow at 710."""
+
 Function = Callable[[FloatArray], FloatArray]
 
 Domain = tuple[float, float]
@@ -42,10 +45,22 @@ class Coordinate:
 
     @classmethod
     def logarithm(cls, bound: float) -> Coordinate:
-        """Use y = log(x - bound); points at or below the bound land at y = -745."""
-        tiny = float(np.nextafter(0.0, 1.0))
+        """Use y = log(x - bound); points at or below the bound land at y = -708."""
+        tiny = float(np.finfo(float).tiny)
         name = f"log(x - {bound:.3g})"
         return cls(lambda y: bound + np.exp(y), lambda x: np.log(np.maximum(x - bound, tiny)), name)
+
+    @classmethod
+    def logistic(cls, low: float, high: float) -> Coordinate:
+        """Use y = log((x - low) / (high - x)); points outside land at y = -708 or 708."""
+        tiny = float(np.finfo(float).tiny)
+        name = f"log((x - {low:.3g}) / ({high:.3g} - x))"
+
+        def inverse(x: FloatArray) -> FloatArray:
+            above, below = np.maximum(x - low, tiny), np.maximum(high - x, tiny)
+            return np.asarray(np.log(above) - np.log(below), float)
+
+        return cls(lambda y: low + (high - low) / (1.0 + np.exp(-y)), inverse, name)
 
 
 @dataclass(frozen=True)
@@ -192,7 +207,8 @@ def place_grids(
         Start time.
     domains : sequence of (low, high) or None
         State space of each axis. With one finite bound the coordinate is the logarithm of the distance
-        to it; with two, x itself, and no node lies outside.
+        to it, with two the log-ratio of the distances; no node lies outside. A law that reaches a
+        bound needs a grid of the caller's.
     width : float
         Standard deviations on either side.
     n_nodes, stencil : int
@@ -212,11 +228,8 @@ def place_grids(
     bounds = [_bounds(x, domain) for x, domain in zip(x0, domains or (None,) * step.d, strict=True)]
     coordinates = [_coordinate(step, x0, i, low, high, t0, t_end) for i, (low, high) in enumerate(bounds)]
     lows, highs = _closure_range(step, coordinates, x0, t0, t_end, width)
-    grids = []
-    for (low, high), coordinate, y_low, y_high in zip(bounds, coordinates, lows, highs, strict=True):
-        inside = (max(y_low, low), min(y_high, high)) if np.isfinite(high) else (y_low, y_high)
-        grids.append(Grid1D(coordinate, float(inside[0]), float(inside[1]), n_nodes, stencil))
-    return tuple(grids)
+    axes = zip(coordinates, lows.tolist(), highs.tolist(), strict=True)
+    return tuple(Grid1D(coordinate, low, high, n_nodes, stencil) for coordinate, low, high in axes)
 
 
 def _bounds(x0: float, domain: Domain | None) -> Domain:
@@ -231,7 +244,7 @@ def _coordinate(
     step: StepMap, x0: FloatArray, axis: int, low: float, high: float, t0: float, t_end: float
 ) -> Coordinate:
     if np.isfinite(low):
-        return Coordinate.linear() if np.isfinite(high) else Coordinate.logarithm(low)
+        return Coordinate.logistic(low, high) if np.isfinite(high) else Coordinate.logarithm(low)
     h = 1e-4 * (t_end - t0)
     spread = float(np.sqrt(_local_variance(step, x0, axis, np.zeros(1), t0, h)[0] * (t_end - t0)))
     reach = spread if spread > 0.0 else max(abs(float(x0[axis])), 1.0)
@@ -274,13 +287,14 @@ def _closure_range(
         y = np.array([c.inverse(row) for c, row in zip(coordinates, landed, strict=True)])
         mean = y @ weights
         covariance = (weights * (y - mean[:, None])) @ (y - mean[:, None]).T
-        if not np.isfinite(covariance).all():
+        reach = width * np.sqrt(np.diag(covariance))
+        low, high = np.minimum(low, mean - reach), np.maximum(high, mean + reach)
+        if not np.all(np.abs([low, high]) < FARTHEST):
             break
         root = _symmetric_root(covariance)
-        sd = np.sqrt(np.diag(covariance))
-        low, high = np.minimum(low, mean - width * sd), np.maximum(high, mean + width * sd)
-    if not (np.isfinite(covariance).all() and np.all(high > low)):
-        msg = f"From x0={x0.tolist()} the scheme reaches the range {low.tolist()} to {high.tolist()}; "
+    if not (np.all(np.abs([low, high]) < FARTHEST) and np.all(high > low)):
+        names = ", ".join(c.name for c in coordinates)
+        msg = f"From x0={x0.tolist()} the scheme spreads over {low.tolist()} to {high.tolist()} in {names}; "
         raise ParameterError(
             msg + "give a grid, a shorter t_end, or a problem with noise in every component."
         )

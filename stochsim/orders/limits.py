@@ -45,6 +45,8 @@ MARGIN = 1e-4
 """Part of sd X_T by which a limit must be wrong, beside the noise, to be called wrong."""
 POWERS = (1.0, 1.5, 2.0)
 HALF = (0.5,)
+N_LEVELS = 7
+"""The finest levels used: two coarser ones gain little precision and bring most of the truncation bias."""
 NUGGET = 1e-6
 """Relative ridge on the covariance of the levels: keeps levels that rounding made equal invertible."""
 
@@ -274,25 +276,26 @@ def limit_test(
     scale : (d,) array or float
         Standard deviation of X_T.
     levels : tuple of int, optional
-        Levels to use, such as ``Fit.used`` with its coarser ones; all finite levels otherwise.
+        Levels that may be used, such as ``Fit.usable``; all finite ones otherwise. The seven finest are.
     weak_order : float
         Below 1, a column h^(1/2) is added.
     level : float
         False-alarm probability of the whole test.
     margin : float
         Part of ``scale`` by which the limit must be wrong beside the noise. It absorbs the truncation of the
-        expansion, which at 10^6 paths is otherwise seen.
+        expansion, which is otherwise seen at 10^5 paths, or at any number when the errors hardly vary.
 
     Raises
     ------
     ParameterError
         Fewer than four levels are finite.
     """
-    used = _finite_levels(sums) if levels is None else tuple(sorted(set(levels) & set(_finite_levels(sums))))
+    finite = _finite_levels(sums)
+    used = tuple(k for k in finite if levels is None or k in levels)[-N_LEVELS:]
     if len(used) < FEWEST_LEVELS:
         raise ParameterError(
-            f"only {len(used)} of {len(sums.h)} levels can be used, and the limit test needs {FEWEST_LEVELS}; "
-            "use steps at which the scheme is stable"
+            f"only {len(used)} of {len(sums.h)} levels can be used, and the limit test needs "
+            f"{FEWEST_LEVELS}; use steps at which the scheme is stable"
         )
     powers = ((*HALF, *POWERS) if weak_order < 1 else POWERS)[: len(used) - 2]
     d, n_functions = sums.first.shape[:2]

@@ -27,20 +27,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from stochsim.errors import ParameterError
 from stochsim.orders.grids import Grid1D, place_grid
+from stochsim.orders.richardson import Extrapolation, extrapolate
 from stochsim.orders.step_maps import StepMap, is_autonomous, land, noise_rule
 from stochsim.orders.tables import OrderTable, table_from_values
 
-__all__ = ["QuadratureOrder", "expectations", "weak_quadrature"]
+__all__ = [
+    "Exact",
+    "Functional",
+    "QuadratureOrder",
+    "default_functionals",
+    "expectations",
+    "reference_values",
+    "weak_quadrature",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Functional = Callable[[FloatArray], FloatArray]
-Exact = Mapping[str, "float | Callable[[float], float]"]
+Exact = Mapping[str, "float | Callable[[float], float] | Extrapolation"]
+"""E f(X) at t_end by name: a number, a function of t_end, or a value with its uncertainty."""
 
 LEVELS: tuple[int, ...] = tuple(2**k for k in range(3, 11))
 """Default numbers of steps: eight levels."""
@@ -217,15 +228,15 @@ def weak_quadrature(
     functionals : mapping of str to callable, optional
         Each maps x (n,) to f(x) (n,). Default: x, x^2, arctan z, 1 / (1 + z^2) with z = (x - x0) / s.
         Use functions that vary slowly far out (not cos x) under heavy tails.
-    exact : mapping of str to float or callable, optional
-        E f(X) at t_end for every functional, as a number or a function of t_end. Without it the
-        successive differences are judged, and the limit is not.
+    exact : mapping of str to number, callable or Extrapolation, optional
+        E f(X) at t_end for every functional (see `Exact`). Without it the successive differences are
+        judged, and the limit is not.
     n_steps : sequence of int, optional
         Numbers of steps; default 2^3..2^10, and 2^3..2^8 when the step depends on time.
     t0 : float
         Start time.
     grid : Grid1D, optional
-        Default: `place_grid`, widened up to twice while landing points are clamped.
+        Default: `place_grid`, and once more 1.5 times as wide if landing points are clamped.
     domain : (low, high), optional
         State space, for `place_grid`.
     gauss_nodes : int
@@ -247,10 +258,14 @@ def weak_quadrature(
     if n_steps is None:
         same = is_autonomous(step, chosen.x[None], t0, t_end, (t_end - t0) / 8)
         n_steps = LEVELS if same else LEVELS[:-2]
-    f, fine = list(named.values()), chosen.finer()
-    values, clamped = expectations(step, f, x0, t_end, n_steps, fine, t0=t0, gauss_nodes=gauss_nodes + 4)
-    coarse, _ = expectations(step, f, x0, t_end, n_steps, chosen, t0=t0, gauss_nodes=gauss_nodes)
-    return finish(values, coarse, clamped, n_steps, t0, t_end, list(named), exact, str(fine))
+    f = list(named.values())
+    run = partial(expectations, step, f, x0, t_end, n_steps, t0=t0)
+    values, clamped = run(chosen.finer(), gauss_nodes=gauss_nodes + 4)
+    if grid is None and clamped[-1] > CLAMPED_LIMIT:
+        chosen = place_grid(step, x0, t_end, t0=t0, domain=domain, width=13.5)
+        values, clamped = run(chosen.finer(), gauss_nodes=gauss_nodes + 4)
+    coarse, _ = run(chosen, gauss_nodes=gauss_nodes)
+    return finish(values, coarse, clamped, n_steps, t0, t_end, list(named), exact, str(chosen.finer()))
 
 
 def finish(
@@ -263,16 +278,32 @@ def finish(
     names: Sequence[str],
     exact: Exact | None,
     grid: str,
+    tolerance: float = 0.02,
 ) -> QuadratureOrder:
     """Orders from the values on two grids."""
     n = np.asarray(n_steps, float)
-    floor = np.abs(values - coarse) + 4.0 * EPS * n[:, None] * np.abs(values)
-    table = _judge(values, floor, clamped, (t_end - t0) / n, names, exact, t_end)
+    gap = np.pad(np.abs(values - coarse), ((1, 1), (0, 0)))
+    # two grids may agree by accident at one level, so its neighbours count too
+    floor = np.maximum(np.maximum(gap[:-2], gap[2:]), gap[1:-1]) + 4.0 * EPS * n[:, None] * np.abs(values)
+    table = _judge(values, floor, clamped, (t_end - t0) / n, names, exact, t_end, tolerance)
     return QuadratureOrder(table, values, floor, clamped, tuple(n_steps), grid)
 
 
 def default_functionals(grid: Grid1D, x0: float) -> dict[str, Functional]:
-    """Two moments and two bounded functions on the scale of the law (1/9 of the half-width in y)."""
+    """Two moments and two bounded functions of z = (x - x0) / s, s the standard deviation of the law.
+
+    Parameters
+    ----------
+    grid : Grid1D
+        A grid from `place_grid`: one ninth of its half-width in y, carried to x at x0, is s.
+    x0 : float
+        Initial value.
+
+    Returns
+    -------
+    dict of str to callable
+        Each maps x (n,) to (n,).
+    """
     s = grid.scale_at(x0, 18.0)
     return {
         "x": lambda x: x,
@@ -290,12 +321,45 @@ def _judge(
     names: Sequence[str],
     exact: Exact | None,
     t_end: float,
+    tolerance: float,
 ) -> OrderTable:
     """Blank the levels that were clamped too often, and fit the rest."""
     usable = np.where((np.abs(clamped) <= CLAMPED_LIMIT)[:, None], values, np.nan)
-    numbers = {name: float(v(t_end)) if callable(v) else float(v) for name, v in (exact or {}).items()}
-    table = table_from_values(h, usable, floor, names, numbers)
+    known = {name: _with_uncertainty(value, t_end) for name, value in (exact or {}).items()}
+    extra = np.array([known[name].uncertainty if name in known else 0.0 for name in names])
+    numbers = {name: value.value for name, value in known.items()}
+    table = table_from_values(h, usable, floor + extra, names, numbers, tolerance)
     if abs(clamped[-1]) <= CLAMPED_LIMIT:
         return table
     reason = f"{abs(clamped[-1]):.1e} clamped landing points are expected at the finest level, more than "
     return replace(table, order=np.nan, uncertainty=np.nan, reason=reason + f"{CLAMPED_LIMIT:g}")
+
+
+def _with_uncertainty(value: float | Callable[[float], float] | Extrapolation, t_end: float) -> Extrapolation:
+    if isinstance(value, Extrapolation):
+        return value
+    return Extrapolation(float(value(t_end)) if callable(value) else float(value), 0.0)
+
+
+def reference_values(result: QuadratureOrder, exponents: Sequence[float] = (2.0, 3.0, 4.0, 5.0)) -> Exact:
+    """Romberg limits of a certified scheme, to be used as `exact` for another.
+
+    Parameters
+    ----------
+    result : QuadratureOrder
+        A run (of either dimension) of a scheme of another family, best of weak order 2.
+    exponents : sequence of float
+        Powers of h in its error.
+
+    Returns
+    -------
+    mapping of str to Extrapolation
+        Limits by name of the functional, each with its uncertainty.
+    """
+    h = 1.0 / np.asarray(result.n_steps, float)
+    keep = np.abs(result.clamped) <= CLAMPED_LIMIT
+    start = int(np.flatnonzero(~keep)[-1]) + 1 if not keep.all() else 0
+    return {
+        name: extrapolate(h[start:], result.values[start:, j], result.floor[start:, j], exponents)
+        for j, name in enumerate(result.table.names)
+    }

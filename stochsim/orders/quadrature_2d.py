@@ -175,7 +175,7 @@ def weak_quadrature_2d(
     functionals: Mapping[str, Functional] | None = None,
     *,
     exact: Exact | None = None,
-    n_steps: Sequence[int] = LEVELS,
+    n_steps: Sequence[int] | None = None,
     t0: float = 0.0,
     grid: Grid2D | None = None,
     domains: Sequence[Domain | None] = (),
@@ -194,11 +194,11 @@ def weak_quadrature_2d(
     functionals : mapping of str to callable, optional
         Each maps x (2, n) to f(x) (n,). Default: x1, x2, x1^2, x1 x2, x2^2, and arctan(z1 + z2), where
         z is x - x0 on the scale of the law.
-    exact : mapping of str to float or callable, optional
-        E f(X) at t_end for every functional, as a number or a function of t_end. Without it the
-        successive differences are judged, and the limit is not.
-    n_steps : sequence of int
-        Numbers of steps.
+    exact : mapping of str to number, callable or Extrapolation, optional
+        E f(X) at t_end for every functional (see `Exact`). Without it the successive differences are
+        judged, and the limit is not.
+    n_steps : sequence of int, optional
+        Numbers of steps; default 2^3..2^7, and 2^2..2^5 when the step depends on time (about a minute).
     t0 : float
         Start time.
     grid : pair of Grid1D, optional
@@ -229,13 +229,16 @@ def weak_quadrature_2d(
         )
         grid = first, second
     named = functionals if functionals is not None else default_functionals_2d(grid, start)
+    if n_steps is None:
+        same = is_autonomous(step, nodes_2d(grid), t0, t_end, (t_end - t0) / LEVELS[0])
+        n_steps = LEVELS if same else (4, 8, 16, 32)
     f, fine = list(named.values()), (grid[0].finer(), grid[1].finer())
     coarse, _ = expectations_2d(step, f, start, t_end, n_steps, grid, t0=t0, gauss_nodes=gauss_nodes)
     values, clamped = expectations_2d(
         step, f, start, t_end, n_steps, fine, t0=t0, gauss_nodes=gauss_nodes + 2
     )
     words = f"{fine[0]} x {fine[1]}"
-    return finish(values, coarse, clamped, n_steps, t0, t_end, list(named), exact, words)
+    return finish(values, coarse, clamped, n_steps, t0, t_end, list(named), exact, words, tolerance=0.05)
 
 
 def default_functionals_2d(grid: Grid2D, x0: FloatArray) -> dict[str, Functional]:

@@ -16,6 +16,11 @@ Three rules keep a wrong order from being read off:
 * an order is accepted only if the tableau settles to within a tolerance;
 * several functionals are measured and the *smallest* accepted order is the answer.
 
+Measured on 1500 random expansions h^p (1 + sum c_i h^q_i), p in {1/2, 1, 3/2, 2}, c_i standard normal,
+from h = 1/8 down: with integer q_i no accepted order (uncertainty below .02) was wrong by more than .02,
+on 4 to 10 levels; with half-integer q_i 15 of 100 on 4 levels, 4 on 5 or 6, none on 8 or 10. So give
+eight levels to schemes with support values x + b sqrt(h).
+
 References
 ----------
 L. F. Richardson (1911), Phil. Trans. R. Soc. A 210, 307; D. Talay and L. Tubaro (1990), Stoch. Anal.
@@ -146,7 +151,7 @@ def extrapolate(
         Absolute numerical uncertainty of each value.
     exponents : sequence of float, optional
         q1 < q2 < ..., as many as are used at most. By default integer and half-integer powers are both
-        tried; the tableau that settles better is kept, with their gap as uncertainty if they disagree.
+        tried; the tableau that settles better is kept, and their gap is part of the uncertainty.
 
     Returns
     -------
@@ -159,7 +164,7 @@ def extrapolate(
     """
     steps, v = _levels(h, values)
     ratio = float(steps[0] / steps[1])
-    return _limit(v, np.broadcast_to(np.asarray(floor, float), v.shape), ratio, exponents)
+    return _limit(v, np.broadcast_to(np.asarray(floor, float), v.shape), ratio, exponents, corner=False)
 
 
 def local_slopes(h: npt.ArrayLike, errors: npt.ArrayLike) -> FloatArray:
@@ -235,7 +240,7 @@ def _slope_limit(
     """Limit of the slopes, whose noise comes from the relative floors of their two levels."""
     ratio = float(steps[0] / steps[1])
     noise = (relative[:-1] + relative[1:]) / np.log(ratio)
-    return _limit(slopes, noise, ratio, exponents)
+    return _limit(slopes, noise, ratio, exponents, corner=True)
 
 
 def smallest_order(fits: Sequence[SlopeFit], tolerance: float = 0.02) -> tuple[float, float, str]:
@@ -337,17 +342,14 @@ def _usable_run(e: FloatArray, floor: FloatArray) -> tuple[int, ...]:
 
 
 def _limit(
-    values: FloatArray, noise: FloatArray, ratio: float, exponents: Sequence[float] | None
+    values: FloatArray, noise: FloatArray, ratio: float, exponents: Sequence[float] | None, corner: bool
 ) -> Extrapolation:
-    if exponents is not None:
-        return _best_entry(*_tableau(values, noise, ratio, exponents))
-    whole = _best_entry(*_tableau(values, noise, ratio, INTEGER_POWERS))
-    half = _best_entry(*_tableau(values, noise, ratio, HALF_POWERS))
-    best = min(whole, half, key=lambda entry: entry.uncertainty)
-    gap = abs(whole.value - half.value)
-    # a tableau can stand still by accident: then the other one contradicts it
-    agree = gap <= whole.uncertainty + half.uncertainty
-    return best if agree else Extrapolation(best.value, max(gap, best.uncertainty))
+    """Best tableau entry; a tableau can stand still by accident, so two must agree when none is named."""
+    choices = (INTEGER_POWERS, HALF_POWERS) if exponents is None else (exponents,)
+    entries = [_best_entry(*_tableau(values, noise, ratio, powers), corner) for powers in choices]
+    best = min(entries, key=lambda entry: entry.uncertainty)
+    gap = abs(entries[0].value - entries[-1].value)
+    return Extrapolation(best.value, max(best.uncertainty, gap))
 
 
 def _tableau(
@@ -367,14 +369,19 @@ def _tableau(
     return columns, growth
 
 
-def _best_entry(columns: list[FloatArray], noise: list[FloatArray]) -> Extrapolation:
-    """The entry of the finest row that changes least against both of its neighbours."""
+def _best_entry(columns: list[FloatArray], noise: list[FloatArray], corner: bool) -> Extrapolation:
+    """The entry of the finest row that changes least against both of its neighbours.
+
+    The corner of a full tableau has one neighbour only; slopes may use it, limits may not (with five
+    levels it raised a false limit defect in 3 of 100 random expansions, without it in none of 1500).
+    """
     first_change = abs(float(columns[0][-1] - columns[0][-2]))
     entries = [Extrapolation(float(columns[0][-1]), first_change + float(noise[0][-1]))]
     for k in range(1, len(columns)):
+        if columns[k].size < 2 and columns[0].size > 2 and not corner:
+            break
         value = float(columns[k][-1])
         change = [abs(value - float(columns[k - 1][-1]))]
-        if columns[k].size > 1:
-            change.append(abs(value - float(columns[k][-2])))
+        change += [abs(value - float(above)) for above in columns[k][-2:-1]]
         entries.append(Extrapolation(value, max(change) + float(noise[k][-1])))
     return min(entries, key=lambda entry: entry.uncertainty)

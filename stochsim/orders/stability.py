@@ -182,9 +182,7 @@ def lyapunov_exponent(step: StepMap, h: float = 1.0) -> float:
         msg = f"A step with d={step.d} and draws {step.primitives} was given; "
         raise ParameterError(msg + "E log|R| needs d=1 and at most one normal draw.")
     xi, w = _panel_rule(step.primitives)
-    size = np.abs(_linear_maps(step, h, xi)[:, 0, 0])
-    with np.errstate(divide="ignore"):
-        return float(w @ np.log(size))
+    return float(w @ _log_size(_linear_maps(step, h, xi)[:, 0, 0]))
 
 
 def _panel_rule(primitives: tuple[str, ...], reach: float = 9.0) -> tuple[FloatArray, FloatArray]:
@@ -210,6 +208,7 @@ def stability_region(
     scheme: str = "",
     gauss_nodes: int = 10,
     almost_sure: bool = False,
+    vectorized: bool = False,
 ) -> StabilityRegion:
     """Amplification of a scheme on a grid of the plane (lambda h, mu^2 h).
 
@@ -227,6 +226,9 @@ def stability_region(
         Nodes for each normal.
     almost_sure : bool
         Whether E log|R| is computed too (real lambda).
+    vectorized : bool
+        Whether the factory takes arrays (n,) of real lambda and mu, one value for each column of the x
+        (1, n) that its step is then given. One call replaces one for each point of the plane.
 
     Returns
     -------
@@ -248,10 +250,52 @@ def stability_region(
         or not np.all((up >= 0) & (up < np.inf))
     ):
         raise ParameterError("lh or mu2h is empty, not finite or negative; give finite lh and mu2h >= 0.")
+    if vectorized:
+        return _region_of_arrays(factory, across, up, scheme, gauss_nodes, almost_sure)
     steps = [[factory(lam, np.sqrt(v)) for lam in across.tolist()] for v in up.tolist()]
     amplification = np.array([[mean_square_amplification(s, 1.0, gauss_nodes) for s in row] for row in steps])
     exponent = np.array([[lyapunov_exponent(s) for s in row] for row in steps]) if almost_sure else None
     return StabilityRegion(across, up, amplification, exponent, scheme)
+
+
+def _region_of_arrays(
+    factory: Factory,
+    lh: npt.NDArray[Any],
+    mu2h: FloatArray,
+    scheme: str,
+    gauss_nodes: int,
+    almost_sure: bool,
+) -> StabilityRegion:
+    """The same for a factory of arrays, row by row: R is the image of 1."""
+    rows, exponents = [], []
+    for v in np.sqrt(mu2h):
+        rows.append(_mean_over_draws(factory, lh, v, lambda p: noise_rule(p, gauss_nodes), np.square))
+        if almost_sure:
+            exponents.append(_mean_over_draws(factory, lh, v, _panel_rule, _log_size))
+    return StabilityRegion(lh, mu2h, np.array(rows), np.array(exponents) if almost_sure else None, scheme)
+
+
+def _mean_over_draws(
+    factory: Factory,
+    lam: FloatArray,
+    mu: float,
+    rule: Callable[[tuple[str, ...]], tuple[FloatArray, FloatArray]],
+    function: Callable[[FloatArray], FloatArray],
+) -> FloatArray:
+    """E function(R) for every lambda (n,) and one mu."""
+    xi, w = rule(factory(lam, np.full_like(lam, mu)).primitives)
+    columns = np.repeat(lam, w.size)
+    step = factory(columns, np.full_like(columns, mu))
+    ones, draws = np.ones((1, columns.size)), np.tile(xi, (1, lam.size))
+    image = step(ones, 0.0, 1.0, draws)
+    if not np.allclose(step(3.0 * ones, 0.0, 1.0, draws), 3.0 * image, rtol=1e-9, atol=1e-12):
+        raise SchemeError("The step is not linear in x; stability is defined on dX = lambda X dt + mu X dW.")
+    return np.asarray(function(image.reshape(lam.size, w.size)) @ w, float)
+
+
+def _log_size(factors: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.log(np.abs(factors))
 
 
 def mean_square_boundary(

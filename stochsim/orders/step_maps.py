@@ -137,7 +137,9 @@ def land(step: StepMap, x: FloatArray, t: float, h: float, xi: FloatArray) -> Fl
         If a landing point is NaN.
     """
     n, q = x.shape[1], xi.shape[1]
-    landed = step(np.repeat(x, q, axis=1), t, h, np.tile(xi, (1, n)))
+    # far out an explicit step may overflow; an infinite landing point is clamped, NaN is refused below
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        landed = step(np.repeat(x, q, axis=1), t, h, np.tile(xi, (1, n)))
     if np.isnan(landed).any():
         bad = x[:, int(np.flatnonzero(np.isnan(landed).any(axis=0))[0]) // q]
         msg = f"A step of length {h:g} from x={bad.tolist()} is NaN; "

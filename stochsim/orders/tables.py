@@ -128,6 +128,7 @@ def table_from_values(
     floor: npt.ArrayLike,
     names: Sequence[str],
     exact: Mapping[str, float],
+    tolerance: float = 0.02,
 ) -> OrderTable:
     """Orders from the values of functionals at several levels.
 
@@ -147,6 +148,8 @@ def table_from_values(
         Names of the functionals.
     exact : mapping of str to float
         Exact values by name; empty, or one for each name.
+    tolerance : float
+        Largest uncertainty of an order that is accepted.
 
     Returns
     -------
@@ -161,8 +164,11 @@ def table_from_values(
     if not exact:
         differences, bound = np.diff(v, axis=0), bound[1:] + bound[:-1]
         against = "successive differences (blind to the limit)"
-        return order_table(steps[:-1], differences, bound, names, against, judge_limit=False)
+        return order_table(
+            steps[:-1], differences, bound, names, against, judge_limit=False, tolerance=tolerance
+        )
     if missing := [name for name in names if name not in exact]:
         msg = f"Exact values were given for {sorted(exact)} but not for {missing}; "
         raise ParameterError(msg + "give one for every functional, or none.")
-    return order_table(steps, v - np.array([exact[name] for name in names]), bound, names, "exact values")
+    errors = v - np.array([exact[name] for name in names])
+    return order_table(steps, errors, bound, names, "exact values", tolerance=tolerance)

@@ -32,7 +32,6 @@ class _Products:
     strong_order=1.0,
     weak_order=1.0,
     noise="commutative",
-    derivatives=True,
     reference="Milstein 1975; Kloeden & Platen 1992, eqs. (10.3.1) and (10.3.16), Theorem 10.3.5",
     register=True,
 )
@@ -47,7 +46,6 @@ def milstein(sde, x, t, h, dW):
     weak_order=1.0,
     calculus="stratonovich",
     noise="commutative",
-    derivatives=True,
     reference="Kloeden & Platen 1992, eqs. (10.3.4) and (10.3.18)",
     register=True,
 )

@@ -34,8 +34,6 @@ class Scheme:
         The widest noise class for which the claims hold.
     assumes : tuple of str
         Hypotheses of the theorem behind the claims.
-    derivatives : bool
-        Whether the formula uses derivatives of the coefficients (support-value schemes do not).
     reference : str
         Where the scheme and its order are proved, with equation number.
     """
@@ -47,7 +45,6 @@ class Scheme:
     calculus: str
     noise: str
     assumes: tuple[str, ...]
-    derivatives: bool
     reference: str
     needs: tuple[str, ...]
 
@@ -138,7 +135,6 @@ def scheme(
     calculus: str = "ito",
     noise: str = "general",
     assumes: tuple[str, ...] = ("lipschitz", "smooth"),
-    derivatives: bool = False,
     reference: str = "",
     name: str | None = None,
     register: bool = False,
@@ -154,8 +150,6 @@ def scheme(
         The widest class for which the claims hold.
     assumes : tuple of str
         Hypotheses of the theorem: ``"lipschitz"`` (global), ``"smooth"``.
-    derivatives : bool
-        Whether derivatives of the coefficients are used.
     reference : str
         Source with equation number.
     name : str, optional
@@ -189,7 +183,6 @@ def scheme(
             calculus,
             noise,
             tuple(assumes),
-            derivatives,
             reference,
             needs,
         )

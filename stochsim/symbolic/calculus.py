@@ -12,18 +12,27 @@ from typing import Any, Protocol
 import numpy as np
 
 from stochsim.errors import SchemeError
-from stochsim.symbolic import graph as g
 from stochsim.symbolic.derivative import derivative
-from stochsim.symbolic.tracing import Sym, as_node, as_sym
+from stochsim.symbolic.tracing import Sym, as_node, as_sym, diagonal
 
 
 class Diffusion(Sym):
     """The diffusion as a (d, m) matrix, or as d numbers, one noise a component (``flat``).
 
-    ``b @ dW`` is the noise term in either form; ``b * dW`` also works for the flat form.
+    ``b @ dW`` is the noise term in either form; ``b * dW`` also works for the flat form. Sums, differences
+    and multiples of diffusions are diffusions, so that ``(b + ahead) / 2 @ dW`` is a noise term too; a part
+    of one (``b[0]``) is an ordinary array.
     """
 
     __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        result = super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        linear = method == "__call__" and _is_linear(ufunc, inputs)
+        return Diffusion(result.nodes) if linear else result
+
+    def __getitem__(self, key: Any) -> Sym:
+        return Sym(self.nodes)[key]
 
     @property
     def is_flat(self) -> bool:
@@ -39,14 +48,28 @@ class Diffusion(Sym):
         """Always (d, m)."""
         if not self.is_flat:
             return Sym(self.nodes)
-        return np.diag(Sym(np.atleast_1d(self.nodes)))  # type: ignore[no-any-return]
+        return diagonal(Sym(np.atleast_1d(self.nodes)))
+
+
+def _is_linear(ufunc: Any, inputs: Any) -> bool:
+    """Whether the operation makes a diffusion of diffusions: their sum, difference or multiple."""
+    if ufunc in (np.add, np.subtract):
+        return all(isinstance(v, Diffusion) for v in inputs) and inputs[0].shape == inputs[1].shape
+    if ufunc in (np.multiply, np.true_divide, np.negative, np.positive):
+        scalars = [v for v in inputs if not isinstance(v, Diffusion)]
+        first = ufunc is not np.true_divide or isinstance(inputs[0], Diffusion)
+        return first and len(scalars) == len(inputs) - 1 and all(as_sym(v).ndim == 0 for v in scalars)
+    return False
 
 
 class Coefficients(Protocol):
     """What operators need: the two coefficients as formulas, and their sizes."""
 
-    d: int
-    m: int
+    @property
+    def d(self) -> int: ...
+
+    @property
+    def m(self) -> int: ...
 
     def drift(self, x: Any, t: Any) -> Sym: ...
 

@@ -59,6 +59,8 @@ def _chain(node: Node, inner: Sequence[Node]) -> Node:
         return _BINARY_RULES[node.op](node, *inner)
     if node.op == "where" and node.value != "kink":
         return g.where(node.args[0], inner[1], inner[2])
+    if node.op == "function":
+        return g.total(g.mul(_partial(node, k), d) for k, d in enumerate(inner))
     if node.op == "where":
         return _refuse("a second derivative of minimum or maximum")
     if node.op in ("sign", "floor"):
@@ -68,6 +70,11 @@ def _chain(node: Node, inner: Sequence[Node]) -> Node:
     if node.op == "solve":
         return _refuse("a derivative of an implicit step")
     return g.ZERO  # comparisons and logic are piecewise constant
+
+
+def _partial(node: Node, k: int) -> Node:
+    name, orders = node.value
+    return g.function(name, node.args, tuple(n + (i == k) for i, n in enumerate(orders)))
 
 
 def _refuse(what: str) -> Node:
@@ -83,7 +90,7 @@ def _d_pow(node: Node, da: Node, db: Node) -> Node:
 
 
 def _d_div(node: Node, da: Node, db: Node) -> Node:
-    a, b = node.args
+    b = node.args[1]
     if db.equals(0.0):
         return g.div(da, b)
     return g.div(g.sub(da, g.mul(node, db)), b)

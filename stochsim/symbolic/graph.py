@@ -184,7 +184,7 @@ def power(a: Node, b: Node) -> Node:
             return a
         if exponent == 0.5:
             return unary("sqrt", a)
-        if exponent == int(exponent) and abs(exponent) <= 64:
+        if abs(exponent) <= 64 and exponent == int(exponent):
             product = _repeated(a, abs(int(exponent)))
             return product if exponent > 0 else div(ONE, product)
         if exponent == 1.5:
@@ -214,15 +214,43 @@ def _binary(op: str, a: Node, b: Node) -> Node:
 
 def binary(op: str, a: Node, b: Node) -> Node:
     builder = {"add": add, "sub": sub, "mul": mul, "div": div, "pow": power}.get(op)
-    return builder(a, b) if builder else make(op, (a, b))
+    if builder:
+        return builder(a, b)
+    if op in COMPARE:
+        return compare(op, a, b)
+    return logical(op, a, b) if op in LOGICAL else make(op, (a, b))
 
 
 def compare(op: str, a: Node, b: Node) -> Node:
+    """1.0 or 0.0 for constants, which stand for true and false in `logical` and `where`."""
+    if a.is_const and b.is_const:
+        return const(COMPARE[op](a.value, b.value))
     return make(op, (a, b))
+
+
+def _truth(a: Node) -> Node:
+    # a number counts as true where it is not 0, as in NumPy
+    return a if a.op in COMPARE or a.op in LOGICAL else compare("ne", a, ZERO)
+
+
+def logical(op: str, *args: Node) -> Node:
+    """``and``, ``or``, ``not`` of conditions."""
+    truths = [_truth(a) for a in args]
+    known = [bool(a.value) for a in truths if a.is_const]
+    open_ = [a for a in truths if not a.is_const]
+    if op == "not":
+        return make("not", tuple(open_)) if open_ else const(not known[0])
+    decided = op == "or"  # the value of one argument that settles the result
+    if not open_ or decided in known:
+        return const(decided if decided in known else not decided)
+    return open_[0] if len(open_) == 1 else make(op, tuple(open_))
 
 
 def where(condition: Node, a: Node, b: Node, *, kink: bool = False) -> Node:
     """``a`` where the condition holds, else ``b``; ``kink`` marks the derivative of a kinked function."""
+    condition = _truth(condition)
+    if condition.is_const:
+        return a if condition.value else b
     return a if a is b else make("where", (condition, a, b), "kink" if kink else None)
 
 
@@ -234,6 +262,11 @@ def solved(spec: Any, args: tuple[Node, ...], index: int) -> Node:
 def extern(function: Any, args: tuple[Node, ...], index: int) -> Node:
     """Output ``index`` of an opaque array function, which only the array executor can run."""
     return make("item", (make("extern", args, function),), index)
+
+
+def function(name: str, args: tuple[Node, ...], orders: tuple[int, ...] | None = None) -> Node:
+    """A smooth function without a formula (for display), differentiated ``orders[k]`` times in argument k."""
+    return make("function", args, (name, orders or (0,) * len(args)))
 
 
 def total(nodes: Iterable[Node]) -> Node:
@@ -274,6 +307,10 @@ def rebuild(node: Node, args: tuple[Node, ...]) -> Node:
         return unary(node.op, *args)
     if node.op == "where":
         return where(*args, kink=node.value == "kink")
+    if node.op in COMPARE:
+        return compare(node.op, *args)
+    if node.op in LOGICAL:
+        return logical(node.op, *args)
     return make(node.op, args, node.value)
 
 

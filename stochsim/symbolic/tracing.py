@@ -11,72 +11,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from stochsim.errors import StochsimError, TraceError
 from stochsim.symbolic import graph as g
 from stochsim.symbolic.graph import Node
+from stochsim.symbolic.ufuncs import BINARY, COMPOSITE, UNARY, builder, known
 
-_UNARY_UFUNCS: dict[Any, str] = {
-    np.negative: "neg",
-    np.sqrt: "sqrt",
-    np.exp: "exp",
-    np.log: "log",
-    np.sin: "sin",
-    np.cos: "cos",
-    np.tan: "tan",
-    np.sinh: "sinh",
-    np.cosh: "cosh",
-    np.tanh: "tanh",
-    np.expm1: "expm1",
-    np.log1p: "log1p",
-    np.arctan: "arctan",
-    np.arcsinh: "arcsinh",
-    np.absolute: "abs",
-    np.fabs: "abs",
-    np.sign: "sign",
-    np.floor: "floor",
-    np.logical_not: "not",
-}
-_BINARY_UFUNCS: dict[Any, str] = {
-    np.add: "add",
-    np.subtract: "sub",
-    np.multiply: "mul",
-    np.true_divide: "div",
-    np.power: "pow",
-    np.float_power: "pow",
-    np.minimum: "min",
-    np.maximum: "max",
-    np.fmin: "min",
-    np.fmax: "max",
-    np.less: "lt",
-    np.less_equal: "le",
-    np.greater: "gt",
-    np.greater_equal: "ge",
-    np.equal: "eq",
-    np.not_equal: "ne",
-    np.logical_and: "and",
-    np.logical_or: "or",
-    np.bitwise_and: "and",
-    np.bitwise_or: "or",
-}
-
-
-def _cbrt(a: Node) -> Node:
-    size = g.power(g.unary("abs", a), g.const(1.0 / 3.0))
-    return g.where(g.compare("lt", a, g.ZERO), g.unary("neg", size), size)
-
-
-_LOG2 = g.const(float(np.log(2.0)))
-_LOG10 = g.const(float(np.log(10.0)))
-_COMPOSITE: dict[Any, Callable[..., Node]] = {
-    np.positive: lambda a: a,
-    np.square: lambda a: g.mul(a, a),
-    np.reciprocal: lambda a: g.div(g.ONE, a),
-    np.cbrt: _cbrt,
-    np.exp2: lambda a: g.unary("exp", g.mul(a, _LOG2)),
-    np.log2: lambda a: g.div(g.unary("log", a), _LOG2),
-    np.log10: lambda a: g.div(g.unary("log", a), _LOG10),
-    np.hypot: lambda a, b: g.unary("sqrt", g.add(g.mul(a, a), g.mul(b, b))),
-    np.heaviside: lambda a, b: g.where(
-        g.compare("eq", a, g.ZERO), b, g.where(g.compare("gt", a, g.ZERO), g.ONE, g.ZERO)
-    ),
-}
+_OPTIONS = {"where": True, "initial": None, "keepdims": False}  # keyword: the value that changes nothing
 
 
 class Sym(NDArrayOperatorsMixin):
@@ -91,18 +28,25 @@ class Sym(NDArrayOperatorsMixin):
     # --- array protocol ------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
-            raise TraceError("in-place array updates cannot be traced; write x = x + y, not x += y into an array")
+            raise TraceError(
+                "in-place array updates cannot be traced; write x = x + y, not x += y into an array"
+            )
         if ufunc is np.matmul and method == "__call__":
             return _matmul(*inputs)
+        options = [k for k, usual in _OPTIONS.items() if kwargs.get(k, usual) is not usual]
+        if options:
+            raise TraceError(
+                f"np.{ufunc.__name__} with {', '.join(options)}= cannot be traced; use np.where for a choice"
+            )
         if method == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
-            return _reduce(_BINARY_UFUNCS[ufunc], inputs[0], kwargs.get("axis", 0))
+            return _reduce(BINARY[ufunc], inputs[0], kwargs.get("axis", 0))
         if method == "outer":
             a, b = (as_sym(v) for v in inputs)
             return ufunc(a[(...,) + (None,) * b.ndim], b)
-        build = _builder(ufunc)
+        build = builder(ufunc)
         if method != "__call__" or build is None:
             raise TraceError(
-                f"np.{ufunc.__name__} cannot be traced; write it with {_known()}, "
+                f"np.{ufunc.__name__} cannot be traced; write it with {known()}, "
                 "or pass trace=False to run the function as it is by the array executor"
             )
         return elementwise(build, *inputs)
@@ -121,7 +65,7 @@ class Sym(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         raise TraceError(
             "the function branches on a symbol (`if x > 0`, `and`, `max(...)`); "
-            "write np.where(x > 0, a, b), np.logical_and or np.maximum, so that it holds for every path at once"
+            "write np.where(x > 0, a, b), np.logical_and or np.maximum, which hold for every path at once"
         )
 
     def __float__(self) -> float:
@@ -204,23 +148,8 @@ def _method(ufunc: Any) -> Callable[[Sym], Sym]:
     return lambda self: ufunc(self)
 
 
-for _ufunc in (*_UNARY_UFUNCS, np.square, np.cbrt, np.log2, np.log10, np.exp2):
+for _ufunc in (*UNARY, *(u for u in COMPOSITE if u.nin == 1)):
     setattr(Sym, _ufunc.__name__, _method(_ufunc))
-
-
-def _builder(ufunc: Any) -> Callable[..., Node] | None:
-    if ufunc in _UNARY_UFUNCS:
-        op = _UNARY_UFUNCS[ufunc]
-        return lambda a: g.make("not", (a,)) if op == "not" else g.unary(op, a)
-    if ufunc in _BINARY_UFUNCS:
-        op = _BINARY_UFUNCS[ufunc]
-        return lambda a, b: g.binary(op, a, b)
-    return _COMPOSITE.get(ufunc)
-
-
-def _known() -> str:
-    names = {u.__name__ for u in (*_UNARY_UFUNCS, *_COMPOSITE)}
-    return ", ".join(sorted(names - {"negative", "positive", "logical_not"}))
 
 
 def as_node(value: Any) -> Node:
@@ -247,7 +176,9 @@ def as_sym(value: Any) -> Sym:
         parts = [as_sym(v) for v in value]
         if len({p.shape for p in parts}) > 1:
             raise TraceError(f"a list of parts with different shapes {[p.shape for p in parts]} is no array")
-        return Sym(np.array([p.nodes for p in parts], dtype=object)) if parts else Sym(np.empty(0, dtype=object))
+        return (
+            Sym(np.array([p.nodes for p in parts], dtype=object)) if parts else Sym(np.empty(0, dtype=object))
+        )
     array = np.asarray(value)
     nodes = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
@@ -322,7 +253,7 @@ def _filled(number: float) -> Callable[..., Sym]:
     return lambda a, dtype=None, shape=None: as_sym(np.full(shape or as_sym(a).shape, number))
 
 
-def _diag(value: Any) -> Sym:
+def diagonal(value: Any) -> Sym:
     nodes = as_sym(value).nodes
     if nodes.ndim == 2:
         return Sym(np.diag(nodes))
@@ -350,7 +281,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _filled(0.0),
     np.ones_like: _filled(1.0),
     np.full_like: lambda a, value, dtype=None: np.zeros_like(a) + value,
-    np.diag: _diag,
+    np.diag: diagonal,
     np.reshape: lambda a, shape: as_sym(a).reshape(shape),
     np.ravel: lambda a: as_sym(a).flatten(),
     np.transpose: lambda a: as_sym(a).T,
@@ -388,7 +319,7 @@ def trace(function: Callable[..., Any], args: Sequence[Any], what: str) -> Sym:
         raise TraceError(f"{what}: {error}") from None
     except StochsimError:
         raise
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise TraceError(
             f"{what} failed when called with symbols: {error}; it must be a NumPy formula of (x, t, p) "
             "(or pass trace=False to run it as it is by the array executor)"

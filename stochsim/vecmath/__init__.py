@@ -1,7 +1,9 @@
-"""Branch-free elementary functions that stay vector code inside any compiled loop, with the same bits everywhere.
+"""Branch-free elementary functions that stay vector code inside any compiled loop, with the same bits in all.
 
-Each function takes and returns float64 numbers and is compiled by Numba into its caller; `ARRAY` holds the same
-functions over arrays.
+Each function takes and returns float64 numbers and is compiled by Numba into its caller; `ARRAY` maps its
+name to the same function over arrays. Stated errors are the largest found in a search of some 10^6 arguments,
+rounded up;
+1 ulp is the distance between the float64 numbers next to the exact result.
 """
 
 from __future__ import annotations

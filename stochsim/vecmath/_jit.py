@@ -18,18 +18,17 @@ _FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 def scalar(function: F) -> F:
     """Compile a scalar function that is always inlined, so that the caller's loop can become vector code.
 
-    Always: the attributes that `wide_vectors` puts on the caller differ from those of the helper, and LLVM does
-    not inline across such a difference unless told to.
+    Left to itself, LLVM keeps a long polynomial as a call, which would end the vector code of the loop.
     """
     compiled: F = njit(forceinline=True, **_FLAGS)(function)
     return compiled
 
 
 def kernel(function: F) -> F:
-    """Compile a function over arrays, cached on disk under the stamps of all files of the floor.
+    """Compile a function over arrays, cached on disk with the stamps of all files that it is made from.
 
-    Numba's own cache looks at the file of the function only: after an edit of a helper in another file it would
-    return the old machine code.
+    Numba's own cache looks at the file of the function only: after an edit of a helper in another file it
+    would return the old machine code.
     """
     compiled: Any = njit(cache=True, **_FLAGS)(function)
     if hasattr(compiled, "_cache"):  # absent when compilation is switched off
@@ -39,5 +38,6 @@ def kernel(function: F) -> F:
 
 
 def _stamps(own_file: Path) -> tuple[tuple[str, float, int], ...]:
+    """Name, time of change and size of the file and of every file of this package."""
     files = sorted({*Path(__file__).parent.glob("*.py"), own_file})
     return tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)

@@ -1,39 +1,21 @@
-"""LLVM-level building blocks: fused multiply-add, bit reinterpretation, and the vector width of a function.
+"""LLVM-level building blocks: fused multiply-add, bit reinterpretation, the vector width of a function.
 
-Everything here is an `@intrinsic`: it emits instructions straight into the function that uses it. None of the
-instructions carries a fast-math flag, so a result does not depend on where the optimiser put it.
+Everything here is an `@intrinsic`: it emits instructions straight into the function that uses it. None of
+them carries a fast-math flag, so a result does not depend on where the optimiser put it.
 """
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import config
 from numba.extending import intrinsic
+
+from stochsim.vecmath._host import HAS_FMA, VECTOR_ATTRIBUTES
 
 _DOUBLE = ir.DoubleType()
 _INT64 = ir.IntType(64)
-
-
-def cpu_features() -> dict[str, bool]:
-    """Return the CPU features Numba compiles for (its environment overrides included); empty when unknown."""
-    if config.CPU_FEATURES is not None:
-        flags = [flag for flag in config.CPU_FEATURES.split(",") if flag]
-        return {flag[1:]: flag[0] == "+" for flag in flags}
-    try:
-        return dict(llvm.get_host_cpu_features())
-    except RuntimeError:  # LLVM cannot read the flags of this platform
-        return {}
-
-
-FEATURES = cpu_features()
-MACHINE = platform.machine().lower()
-HAS_FMA = FEATURES.get("fma", False) or MACHINE in {"aarch64", "arm64"}
-VECTOR_WIDTH = 512 if FEATURES.get("avx512f", False) and FEATURES.get("avx512dq", False) else None
 
 
 def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
@@ -46,9 +28,9 @@ def _unpack(builder: Any, packed: Any, length: int) -> list[Any]:
     return [builder.extract_value(packed, i) for i in range(length)]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a*b + c rounded once; on a CPU without the instruction, the product is rounded first."""
+    """Emit a*b + c rounded once; on a CPU without the instruction, the product is rounded first."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _fma(builder, *args)
@@ -56,9 +38,36 @@ def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+_SPLITTER = 2.0**27 + 1.0
+
+
+def _halves(builder: Any, x: Any) -> tuple[Any, Any]:
+    """Split x into two numbers of at most 27 bits (Veltkamp 1968)."""
+    scaled = builder.fmul(x, x.type(_SPLITTER))
+    high = builder.fsub(scaled, builder.fsub(scaled, x))
+    return high, builder.fsub(x, high)
+
+
+@intrinsic
+def product_error(typingctx: Any, a: Any, b: Any, product: Any) -> Any:
+    """Emit a*b - product exactly, where product is a*b rounded (Dekker 1971 on a CPU without `fma`)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, b, product = args
+        if HAS_FMA:
+            return builder.fma(a, b, builder.fneg(product))
+        (a1, a2), (b1, b2) = _halves(builder, a), _halves(builder, b)
+        error = builder.fsub(builder.fmul(a1, b1), product)
+        for left, right in ((a1, b2), (a2, b1), (a2, b2)):
+            error = builder.fadd(error, builder.fmul(left, right))
+        return error
+
+    return types.float64(types.float64, types.float64, types.float64), codegen
+
+
+@intrinsic
 def horner(typingctx: Any, x: Any, coefficients: Any) -> Any:
-    """Evaluate a polynomial by Horner's rule with `fma`; coefficients from the highest power down."""
+    """Emit a polynomial in x by Horner's rule with `fma`; coefficients from the highest power down."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         result, *rest = _unpack(builder, args[1], len(coefficients))
@@ -69,9 +78,9 @@ def horner(typingctx: Any, x: Any, coefficients: Any) -> Any:
     return types.float64(types.float64, coefficients), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def subtract_multiple(typingctx: Any, x: Any, k: Any, parts: Any) -> Any:
-    """x - k*(parts[0] + parts[1] + ...), one `fma` a part, largest first (Cody and Waite 1980)."""
+    """Emit x - k*(parts[0] + parts[1] + ...), one `fma` a part in this order (Cody & Waite 1980)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         result, minus_k = args[0], builder.fneg(args[1])
@@ -82,7 +91,7 @@ def subtract_multiple(typingctx: Any, x: Any, k: Any, parts: Any) -> Any:
     return types.float64(types.float64, types.float64, parts), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def as_bits(typingctx: Any, x: Any) -> Any:
     """Reinterpret the bits of a float64 as a uint64."""
 
@@ -92,7 +101,7 @@ def as_bits(typingctx: Any, x: Any) -> Any:
     return types.uint64(types.float64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def as_float(typingctx: Any, bits: Any) -> Any:
     """Reinterpret the bits of a uint64 as a float64."""
 
@@ -102,7 +111,7 @@ def as_float(typingctx: Any, bits: Any) -> Any:
     return types.float64(types.uint64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bit_reverse(typingctx: Any, bits: Any) -> Any:
     """Mirror the 64 bits of a uint64."""
 
@@ -112,28 +121,29 @@ def bit_reverse(typingctx: Any, bits: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copysign(typingctx: Any, magnitude: Any, sign: Any) -> Any:
-    """|magnitude| with the sign bit of `sign`."""
+    """Emit |magnitude| with the sign bit of `sign`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        signature_of = ir.FunctionType(_DOUBLE, (_DOUBLE, _DOUBLE))
-        return builder.call(builder.module.declare_intrinsic("llvm.copysign", [_DOUBLE], signature_of), args)
+        function_type = ir.FunctionType(_DOUBLE, (_DOUBLE, _DOUBLE))
+        function = builder.module.declare_intrinsic("llvm.copysign", [_DOUBLE], function_type)
+        return builder.call(function, args)
 
     return types.float64(types.float64, types.float64), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def wide_vectors(typingctx: Any) -> Any:
     """Let LLVM use the widest vectors of the host in the function that calls this; emits no instruction.
 
-    LLVM prefers 256-bit vectors on many CPUs with AVX-512. On a CPU without AVX-512 this does nothing.
+    What is asked for stands in `_host.vector_attributes`; where there is nothing to ask, this does nothing.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if VECTOR_WIDTH is not None:
-            # llvmlite admits only the attributes it knows by name, but prints any text in the set.
-            set.add(builder.function.attributes, f'"prefer-vector-width"="{VECTOR_WIDTH}"')
+        for name, value in VECTOR_ATTRIBUTES.items():
+            # llvmlite's own `add` admits only the names it knows; what is in the set is printed as it stands.
+            set.add(builder.function.attributes, f'"{name}"="{value}"')
         return context.get_dummy_value()
 
     return types.void(), codegen

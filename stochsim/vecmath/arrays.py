@@ -1,6 +1,6 @@
 """The elementary functions over whole arrays: the same bits as inside a compiled loop.
 
-Each loop is compiled at its first use and cached on disk; `ARRAY` maps the name of a function to its array form.
+Each loop is compiled at its first use and cached on disk.
 """
 
 from __future__ import annotations
@@ -142,11 +142,11 @@ def _tanh(x: Array, out: Array) -> None:
 
 
 def _over_arrays(loop: Callable[..., None]) -> Callable[..., Array]:
-    """Make a function of array-likes, broadcast against each other, that returns a new C-contiguous float64 array."""
+    """Make a function of array-likes that broadcasts them and returns a new C-contiguous float64 array."""
 
     def function(*operands: Any) -> Array:
         shaped = np.broadcast_arrays(*operands) if len(operands) > 1 else operands
-        flat = [np.require(x, np.float64, "CAW").reshape(-1) for x in shaped]
+        flat = [np.require(x, np.float64, ("C", "A", "W")).reshape(-1) for x in shaped]
         out = np.empty(np.shape(shaped[0]))
         loop(*flat, out.reshape(-1))
         return out

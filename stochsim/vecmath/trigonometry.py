@@ -1,9 +1,9 @@
 """sin, cos and tan: reduction modulo pi/2 in three fused parts, then minimax polynomials on |r| <= pi/4.
 
-With a fused multiply-add, k times the first part (all 53 bits of pi/2) is subtracted exactly (Cody and Waite 1980;
-Muller et al. 2018, section 10.2), so the stated accuracy holds for |x| <= 2^45. Beyond that a float64 no longer
-says where in its period x lies to two digits, and the functions return nan rather than noise. A CPU without fused
-products takes pi/2 in four parts of 22 bits, to |x| <= 2^30.
+With a fused multiply-add, k times the first part (all 53 bits of pi/2) is subtracted exactly (Cody & Waite
+1980, with fused products), so the stated accuracy holds for |x| <= 2^45. Beyond, where neighbouring float64
+numbers are more than 0.007 radians apart, the functions return nan rather than noise. A CPU without fused
+products takes pi/2 in four parts, three of them of 22 bits, to |x| <= 2^30.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import math
 
 import numpy as np
 
+from stochsim.vecmath._host import HAS_FMA
 from stochsim.vecmath._jit import scalar
-from stochsim.vecmath._llvm import HAS_FMA, as_bits, as_float, fma, horner, subtract_multiple
+from stochsim.vecmath._llvm import as_bits, as_float, fma, horner, subtract_multiple
 from stochsim.vecmath._numbers import ONE, ROUND, SIGN
 
 TRIGONOMETRIC_LIMIT = 2.0**45 if HAS_FMA else 2.0**30
@@ -55,7 +56,7 @@ def _sin_cos(x: float) -> tuple[float, float, int]:
 
 @scalar
 def sin(x: float) -> float:
-    """Return sin x (radians) within 1.2 ulp for |x| <= 2^45."""
+    """Return sin x (radians) within 1.5 ulp for |x| <= 2^45."""
     sine, cosine, k = _sin_cos(x)
     value = sine if k & ONE == 0 else cosine
     return as_float(as_bits(value) ^ (((k << _QUADRANT_SIGN) ^ as_bits(x)) & SIGN))
@@ -63,7 +64,7 @@ def sin(x: float) -> float:
 
 @scalar
 def cos(x: float) -> float:
-    """Return cos x (radians) within 1.2 ulp for |x| <= 2^45."""
+    """Return cos x (radians) within 1.5 ulp for |x| <= 2^45."""
     sine, cosine, k = _sin_cos(x)
     value = cosine if k & ONE == 0 else sine
     return as_float(as_bits(value) ^ (((k + ONE) << _QUADRANT_SIGN) & SIGN))
