@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stochsim._ensemble import Ensemble, Outcome
+from stochsim.engine import Interrupted
 from stochsim.errors import ParameterError
 
 if TYPE_CHECKING:
     import xarray
-
-    from stochsim._simulate import Outcome, _Runner
-    from stochsim.engine import Interrupted
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,16 @@ def continuation(x0: Any, n_paths: int) -> Continued | None:
         return None
     names = x0.attrs.get("state_variables", "").split()
     if not names or "path" not in x0.dims or x0.attrs.get("swept"):
-        raise ParameterError("only a Dataset of paths without swept parameters can be continued (not moments)")
+        raise ParameterError(
+            "only a Dataset of paths without swept parameters can be continued (not moments)"
+        )
     last = x0.isel(time=-1) if "time" in x0.dims else x0
     parts = [last[n].transpose("path", ...).values for n in names]
     states = np.stack(parts, axis=-1) if parts[0].ndim == 1 else parts[0]
     if n_paths not in (1, len(states)):
-        raise ParameterError(f"n_paths={n_paths}, but the continued Dataset has {len(states)} paths; leave n_paths out")
+        raise ParameterError(
+            f"n_paths={n_paths}, but the continued Dataset has {len(states)} paths; leave n_paths out"
+        )
     seed = x0.attrs["seed"]
     if not str(seed).isdigit():
         raise ParameterError(f"the continued run was made with {seed}; give seed= with the same SeedSequence")
@@ -52,7 +55,11 @@ def continuation(x0: Any, n_paths: int) -> Continued | None:
 
 
 def dataset(
-    runner: _Runner, outcomes: list[tuple[tuple[int, ...], Outcome]], record: str, observables: list[str], dtype: Any
+    runner: Ensemble,
+    outcomes: list[tuple[tuple[int, ...], Outcome]],
+    record: str,
+    observables: list[str],
+    dtype: Any,
 ) -> xarray.Dataset:
     """One Dataset of all parameter points."""
     import xarray as xr
@@ -76,7 +83,7 @@ Variables = dict[str, Any]
 
 
 def _path_variables(
-    runner: _Runner, values: np.ndarray, observables: list[str], dtype: Any
+    runner: Ensemble, values: np.ndarray, observables: list[str], dtype: Any
 ) -> tuple[Variables, Variables]:
     # values: (swept..., slot, k, path) -> (swept..., path, slot, k) as a view
     swept = runner.sde.parameters.swept
@@ -91,7 +98,12 @@ def _path_variables(
 
 
 def _split(
-    runner: _Runner, view: np.ndarray, dims: tuple[str, ...], observables: list[str], coords: Variables, suffix: str
+    runner: Ensemble,
+    view: np.ndarray,
+    dims: tuple[str, ...],
+    observables: list[str],
+    coords: Variables,
+    suffix: str,
 ) -> Variables:
     sde, d = runner.sde, runner.sde.d
     variables: Variables = {}
@@ -108,7 +120,7 @@ def _split(
 
 
 def _moment_variables(
-    runner: _Runner, values: np.ndarray, observables: list[str], dtype: Any
+    runner: Ensemble, values: np.ndarray, observables: list[str], dtype: Any
 ) -> tuple[Variables, Variables]:
     k, d = len(runner.program.readout), runner.sde.d
     dims = (*runner.sde.parameters.swept, "time")
@@ -131,7 +143,7 @@ def _moment_variables(
     return variables, coords
 
 
-def attributes(runner: _Runner, record: str, n_diverged: int) -> dict[str, Any]:
+def attributes(runner: Ensemble, record: str, n_diverged: int) -> dict[str, Any]:
     """What reproduces a run, as strings and numbers that netCDF can hold."""
     import numba
 
@@ -152,15 +164,15 @@ def attributes(runner: _Runner, record: str, n_diverged: int) -> dict[str, Any]:
         "antithetic": int(runner.antithetic),
         "swept": " ".join(sde.parameters.swept),
         "state_variables": " ".join(names),
-        "params": "; ".join(f"{k}={np.array2string(v, threshold=8)}" for k, v in sde.parameters.values.items()),
+        "params": "; ".join(
+            f"{k}={np.array2string(v, threshold=8)}" for k, v in sde.parameters.values.items()
+        ),
         "versions": f"stochsim {__version__}, numpy {np.__version__}, numba {numba.__version__}",
     }
 
 
-def partial(runner: _Runner, stop: Interrupted) -> xarray.Dataset | None:
+def partial(runner: Ensemble, stop: Interrupted) -> xarray.Dataset | None:
     """The complete paths of an interrupted run (None for moments or swept runs)."""
-    from stochsim._simulate import Outcome
-
     if runner.kind == "moments" or runner.sde.parameters.swept or stop.values.shape[-1] == 0:
         return None
     if runner.grid.saves_start:

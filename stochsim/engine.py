@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -48,16 +47,21 @@ class Job:
 
     @property
     def n_steps(self) -> int:
+        """Number of steps of the grid."""
         return len(self.times) - 1
 
     @property
     def moment_size(self) -> int:
+        """Numbers in one slot of moments."""
         k = len(self.program.readout)
         return 1 + k + k * (k + 1) // 2
 
 
 class Progress(Protocol):
-    def update(self, n: int) -> Any: ...
+    """Something that is told of finished path-steps."""
+
+    def update(self, n: int) -> Any:
+        """Add n path-steps."""
 
 
 class Stop:
@@ -67,6 +71,7 @@ class Stop:
         self._event = threading.Event()
 
     def set(self) -> None:
+        """Ask the workers to finish."""
         self._event.set()
 
     def __bool__(self) -> bool:
@@ -74,6 +79,7 @@ class Stop:
 
 
 def leaves(job: Job) -> list[tuple[int, int]]:
+    """Ranges of paths."""
     return [(lo, min(lo + LEAF, job.n_paths)) for lo in range(0, job.n_paths, LEAF)]
 
 
@@ -86,6 +92,7 @@ def calls(job: Job, paths: int) -> Iterator[tuple[int, int]]:
 
 
 def program_size(program: StepProgram) -> int:
+    """Arithmetic operations of a step."""
     from stochsim.symbolic.program import Program
 
     return Program(program.update).size
@@ -99,15 +106,19 @@ def load_kernel(text: str, title: str, function: str) -> Callable[..., None]:
     if not cache.is_cached(text) and title not in _PRINTED:
         _PRINTED.add(title)
         cache.compiled_count += 1
-        print(f"stochsim: compiling {title} (once on this machine, a few seconds)", file=sys.stderr)
+        sys.stderr.write(f"stochsim: compiling {title} (once on this machine, a second or two)\n")
     return getattr(cache.load(text), function)  # type: ignore[no-any-return]
 
 
-def lane_worker(job: Job, moments: bool) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
+def lane_worker(
+    job: Job, moments: bool
+) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
     """A function that advances one leaf and writes its results; returns the sticky non-finite marks."""
     kernel = load_kernel(advance_text(job.program, moments), job.program.title, "advance")
 
-    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
+    def work(
+        lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None
+    ) -> np.ndarray:
         n, blocks = hi - lo, -(-(hi - lo) // LANES)
         states = np.empty((job.program.n_state, blocks * LANES))
         states[:, :n] = job.initial(lo, hi)
@@ -140,6 +151,7 @@ class ArrayNoise:
         self._pair, self._draws = -1, np.empty((2, 0, 0))
 
     def __call__(self, k: int) -> list[np.ndarray]:
+        """Draws (K, n) of step k."""
         j = k + self.job.step_offset
         if j >> 1 != self._pair:
             self._pair, self._draws = j >> 1, self._fill(j >> 1)
@@ -172,7 +184,9 @@ def array_worker(
     step, read = array_functions(job.program)
     parameters = [np.float64(v) for v in job.parameters]
 
-    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
+    def work(
+        lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None
+    ) -> np.ndarray:
         draw = noise(lo, hi) if noise else ArrayNoise(job, lo, hi)
         x = list(np.array(job.initial(lo, hi), dtype=float))
         marks, slot = np.zeros(hi - lo), 0
@@ -231,9 +245,7 @@ def run_states(
     return out[..., : job.n_paths], marks
 
 
-def run_moments(
-    job: Job, *, threads: int, progress: Progress | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def run_moments(job: Job, *, threads: int, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Merged moments (slots, 1 + k + k (k + 1) / 2) and the numbers of diverged paths, by one fixed tree."""
     work = lane_worker(job, moments=True)
     tree = MomentTree(len(job.program.readout), len(leaves(job)))
@@ -263,6 +275,7 @@ class MomentTree:
         self.open: dict[tuple[int, int], np.ndarray] = {}
 
     def add(self, index: int, value: np.ndarray) -> None:
+        """Add the moments of one leaf."""
         from stochsim.codegen.blocks import merge_moments
 
         level = 0
@@ -282,6 +295,7 @@ class MomentTree:
         self.open[level, index] = value
 
     def result(self) -> np.ndarray:
+        """The moments of all leaves."""
         (value,) = self.open.values()
         return value
 
@@ -291,7 +305,9 @@ def _all_leaves(job: Job, task: Callable[[int, int, int, Stop], None], threads: 
     ranges = leaves(job)
     pool = ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges))))
     try:
-        futures: list[Future[None]] = [pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)]
+        futures: list[Future[None]] = [
+            pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)
+        ]
         pending = set(futures)
         while pending:  # short waits, so that Ctrl-C reaches the main thread on every platform
             finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
@@ -324,6 +340,3 @@ def choose_executor(program: StepProgram, path_steps: int, wanted: str) -> str:
         return "arrays"
     return "lanes"
 
-
-def clock() -> float:
-    return time.perf_counter()

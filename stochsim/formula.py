@@ -49,14 +49,17 @@ class Formula:
 
     @property
     def x(self) -> Sym:
+        """The state, shape (d,)."""
         return symbols("x", (self.d,))
 
     @property
     def t(self) -> Sym:
+        """The time."""
         return Sym(np.array(g.var("t")))
 
     @property
     def p(self) -> Namespace:
+        """The parameters by name."""
         return self.parameters.symbols()
 
     def drift(self, x: Any, t: Any) -> Sym:
@@ -83,10 +86,12 @@ class Formula:
 
     @cached_property
     def points(self) -> structure.Points:
+        """Random points near the typical state and the given parameters, for identity tests."""
         return structure.sample_points(self.x0, self.parameters.first_vector())
 
     @cached_property
     def noise_classes(self) -> frozenset[str]:
+        """Every noise class of the diffusion."""
         return _classes(self)
 
     def with_array_values(self) -> Formula:
@@ -95,11 +100,12 @@ class Formula:
         (Two matrices may commute as given, which matrices near them do not.)
         """
         values = {name: g.const(v) for name, v in self.parameters.array_entries().items()}
-        a, b = (np.array(g.substitute(s.flat(), values), dtype=object).reshape(s.shape) for s in (self.a, self.b))
-        return replace(self, a=Sym(a), b=Diffusion(b))
+        a, b = (np.array(g.substitute(s.flat(), values), dtype=object) for s in (self.a, self.b))
+        return replace(self, a=Sym(a.reshape(self.a.shape)), b=Diffusion(b.reshape(self.b.shape)))
 
     @property
     def autonomous(self) -> bool:
+        """Whether no coefficient depends on the time."""
         return "t" not in g.variables([*self.a.flat(), *self.b.flat()])
 
     @property
@@ -123,8 +129,9 @@ def _classes(formula: Formula) -> frozenset[str]:
     if formula.opaque:
         return frozenset({"general"} | ({"scalar", "commutative"} if formula.m == 1 else set()))
     given = formula.with_array_values() if formula.parameters.array_entries() else formula
-    # the random points decide where formulas are defined, so they belong to the key
-    key = (given.b.shape, given.x0, *formula.parameters.first_vector().values(), *(n.serial for n in given.b.flat()))
+    # the random points decide where formulas are defined, so what they are near belongs to the key
+    near = (*given.x0, *formula.parameters.first_vector().values())
+    key = (given.b.shape, near, *(n.serial for n in given.b.flat()))
     if key not in _CLASSES:
         _CLASSES[key] = structure.noise_classes(given, given.x, given.t, given.points)
     return _CLASSES[key]
@@ -179,8 +186,8 @@ def _diffusion_shape(shape: tuple[int, ...], d: int) -> tuple[int, ...]:
     if shape == (d,) or (len(shape) == 2 and shape[0] == d and shape[1] > 0):
         return shape
     raise ModelError(
-        f"diffusion returned shape {shape} for a state of {_components(d)}; return shape ({d},) for one noise a "
-        f"component, or ({d}, m) for m Brownian motions"
+        f"diffusion returned shape {shape} for a state of {_components(d)}; return shape ({d},) for one "
+        f"noise a component, or ({d}, m) for m Brownian motions"
     )
 
 
@@ -196,10 +203,13 @@ class ArrayFunction:
         self.shape: tuple[int, ...] = ()
 
     def __call__(self, *args: Any) -> Any:
+        """The values (k, n_paths) for the state, the time and the parameter vector."""
         *state, t = args[: len(args) - len(self.parameters.vector_names)]
         x = np.asarray(state[0]) if self.scalar else np.stack([np.asarray(v) for v in state])
         value = self.function(x, t, self._parameters(args[len(state) + 1 :]))
-        parts = np.asarray(value, dtype=float) if not isinstance(value, (list, tuple)) else self._pack(value, x)
+        parts = (
+            np.asarray(value, dtype=float) if not isinstance(value, (list, tuple)) else self._pack(value, x)
+        )
         lanes = x.shape[-1:] if not self.scalar else x.shape
         if parts.shape[-1:] != lanes:
             parts = np.broadcast_to(parts[..., None], (*parts.shape, *lanes))
@@ -207,7 +217,9 @@ class ArrayFunction:
         return parts.reshape(-1, *lanes)
 
     def _pack(self, value: Any, x: Any) -> Any:
-        rows = [self._pack(v, x) if isinstance(v, (list, tuple)) else np.asarray(v, dtype=float) for v in value]
+        rows = [
+            self._pack(v, x) if isinstance(v, (list, tuple)) else np.asarray(v, dtype=float) for v in value
+        ]
         return np.stack(np.broadcast_arrays(*rows))
 
     def _parameters(self, vector: Any) -> Namespace:
@@ -218,12 +230,16 @@ class ArrayFunction:
                 entries[name] = vector[position]
                 position += 1
             else:
-                entries[name] = np.array(vector[position : position + value.size], dtype=float).reshape(value.shape)
+                entries[name] = np.array(vector[position : position + value.size], dtype=float).reshape(
+                    value.shape
+                )
                 position += value.size
         return Namespace(entries)
 
 
-def _opaque(function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...], parameters: Parameters) -> Sym:
+def _opaque(
+    function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...], parameters: Parameters
+) -> Sym:
     wrapped = ArrayFunction(function, scalar, parameters)
     sample = [np.full(3, v) for v in x0]
     vector = list(parameters.first_vector().values())
@@ -231,7 +247,8 @@ def _opaque(function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...
         values = wrapped(*sample, np.float64(0.0), *vector)
     except (TypeError, ValueError, IndexError) as error:
         raise ModelError(
-            f"{what} (trace=False) failed on arrays of shape {'(n,)' if scalar else f'({len(x0)}, n)'}: {error}"
+            f"{what} (trace=False) failed on arrays of shape {'(n,)' if scalar else f'({len(x0)}, n)'}: "
+            f"{error}"
         ) from error
     names = (*(f"x{i}" for i in range(len(x0))), "t", *parameters.vector_names)
     args = tuple(g.var(n) for n in names)

@@ -43,18 +43,20 @@ class Levels:
 
     @property
     def lowest(self) -> int:
+        """Level of the increments at which the finest step of the scheme stands."""
         return int(np.log2(self.refine))
 
     @property
     def times(self) -> np.ndarray:
+        """Times of the finest increments."""
         n = 2 ** (self.finest + self.lowest)
-        return self.t0 + (self.t_end - self.t0) * (np.arange(n + 1) / n)
+        return np.asarray(self.t0 + (self.t_end - self.t0) * (np.arange(n + 1) / n))
 
     @property
     def h(self) -> np.ndarray:
         """Step sizes, largest first."""
         exponents = np.arange(self.finest - self.n_levels + 1, self.finest + 1)
-        return (self.t_end - self.t0) / 2.0**exponents
+        return np.asarray((self.t_end - self.t0) / 2.0**exponents)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,9 @@ class CoupledRun:
     executor: str = "auto"
 
     @staticmethod
-    def of(sde: SDE, scheme: Scheme | None, levels: Levels, key: tuple[int, int], **options: Any) -> CoupledRun:
+    def of(
+        sde: SDE, scheme: Scheme | None, levels: Levels, key: tuple[int, int], **options: Any
+    ) -> CoupledRun:
         """For the first values of the parameters; the grid is refined as the model's solution asks."""
         needs = options.pop("needs", ("dW",))
         exact = options.pop("exact", True)
@@ -157,6 +161,7 @@ class CoupledRun:
 
     @property
     def layout(self) -> Layout:
+        """Rows of a block."""
         p, v = self.program, self.levels
         return Layout(p.d, len(p.noise), len(p.functionals), v.n_levels, v.lowest, self.sup)
 
@@ -168,17 +173,24 @@ class CoupledRun:
         return fine + 2 * Program(p.step).size / self.levels.refine
 
     def array_seconds(self, n_paths: int) -> float:
-        """Rough cost by the array executor: about a microsecond and a nanosecond a path for each operation."""
+        """Rough cost by the array executor: a microsecond and a nanosecond a path for each operation."""
         calls = -(-n_paths // LEAF)
-        return 2.0 ** (self.levels.finest + self.levels.lowest) * self.operations * (1.5e-6 * calls + 1e-9 * n_paths)
+        return (
+            2.0 ** (self.levels.finest + self.levels.lowest)
+            * self.operations
+            * (1.5e-6 * calls + 1e-9 * n_paths)
+        )
 
     def chosen_executor(self, n_paths: int) -> str:
+        """The executor for so many paths."""
         p = self.program
         if self.executor != "auto":
             return self.executor
         if Program((*p.step, *p.functionals, *p.readout)).is_opaque:
             return "arrays"
-        if self.array_seconds(n_paths) < COMPILE_SECONDS and not cache.is_cached(coupled_text(p, self.layout)):
+        if self.array_seconds(n_paths) < COMPILE_SECONDS and not cache.is_cached(
+            coupled_text(p, self.layout)
+        ):
             return "arrays"
         return "lanes"
 
@@ -284,7 +296,9 @@ class ArrayLevels:
         self.draw = compile_arrays(p.draw, ("h", *draws))
         self.merge = compile_arrays(p.merge, (*(f"left_{n}" for n in p.noise), *p.noise, "hl", "hr"))
         self.functional = compile_arrays(p.functionals, (*y, "t", "h", *p.noise, *draws, *p.parameters))
-        self.steps = [compile_arrays(s, (*x, "t", "h", *p.noise, *p.parameters)) if s else None for s in steps]
+        self.steps = [
+            compile_arrays(s, (*x, "t", "h", *p.noise, *p.parameters)) if s else None for s in steps
+        ]
         start = [np.full(n, s) for s in run.start]
         self.x = [[list(start) for _ in range(self.v.n_levels)] for _ in steps]
         self.y = [np.zeros(n) for _ in p.functionals]
@@ -294,6 +308,7 @@ class ArrayLevels:
         self.parameters = [np.float64(v) for v in run.parameters]
 
     def advance(self, k: int, z: np.ndarray) -> None:
+        """One finest step with its draws (K, n), and every coarser step that it completes."""
         ts, kk, p = self.run.levels.times, k + 1, self.run.program
         h = ts[kk] - ts[k]
         with np.errstate(all="ignore"):
@@ -329,6 +344,7 @@ class ArrayLevels:
         self.before[q] = noise
 
     def ends(self) -> list[Ends]:
+        """Results at the end time, one for each step function."""
         y = np.array(self.y).reshape(len(self.y), self.n)
         exact, noise = self.run._exact(y), self.run._noise(self.left[self.v.top])
         results = []

@@ -41,7 +41,7 @@ def fixed(array: Any) -> Fixed:
 def _numbers(name: str, value: Any) -> np.ndarray:
     try:
         given = np.asarray(value)
-        if given.dtype.kind not in "biufO":  # a string of digits or a complex number would be converted silently
+        if given.dtype.kind not in "biufO":  # strings and complex numbers would be converted silently
             raise TypeError(given.dtype)
         array = np.array(given, dtype=float)
     except (TypeError, ValueError):
@@ -60,8 +60,9 @@ class Parameters:
 
     @staticmethod
     def of(params: Mapping[str, Any]) -> Parameters:
+        """Check values as a user gives them."""
         if not isinstance(params, Mapping):
-            raise ParameterError(f"params is {params!r}; give a dict of names and values, such as {{'mu': 0.05}}")
+            raise ParameterError(f"params is {params!r}; give a dict of names and values: {{'mu': 0.05}}")
         values: dict[str, np.ndarray] = {}
         swept = []
         for name, value in params.items():
@@ -72,12 +73,12 @@ class Parameters:
                 continue
             if values[name].ndim > 1:
                 raise ParameterError(
-                    f"parameter {name} has shape {values[name].shape}: wrap a matrix as ss.fixed(...) to use it as "
-                    "one value, or give a 1-d array to sweep over"
+                    f"parameter {name} has shape {values[name].shape}: wrap a matrix as ss.fixed(...) to use "
+                    "it as one value, or give a 1-d array to sweep over"
                 )
             if values[name].ndim == 1:
                 if values[name].size == 0:
-                    raise ParameterError(f"parameter {name} is an empty array; give at least one value to sweep over")
+                    raise ParameterError(f"parameter {name} is an empty array; give at least one value")
                 swept.append(name)
         return Parameters(values, tuple(swept)).without_clashes()
 
@@ -104,6 +105,7 @@ class Parameters:
         }
 
     def replace(self, changes: Mapping[str, Any]) -> Parameters:
+        """The same parameters with some values changed."""
         for name in changes:
             if name not in self.values:
                 raise ParameterError(unknown_parameter(name, list(self.values)))
@@ -132,6 +134,7 @@ class Parameters:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Lengths of the swept axes."""
         return tuple(self.values[n].size for n in self.swept)
 
     def points(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
@@ -150,18 +153,20 @@ class Parameters:
         return result
 
     def first_vector(self) -> dict[str, float]:
+        """The first parameter vector, by input name."""
         _, vector = next(self.points())
         return dict(zip(self.vector_names, vector.tolist(), strict=True))
 
 
 def unknown_parameter(name: str, known: list[str]) -> str:
+    """The sentence for a parameter that does not exist."""
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown parameter {name!r}; this model has {', '.join(known) or 'none'}{hint}"
 
 
 class Namespace:
-    """Named values as attributes or items; an unknown name is a `ParameterError` that lists the known ones."""
+    """Named values as attributes or items; an unknown name is a `ParameterError` listing the known ones."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self.__dict__.update(entries)

@@ -83,12 +83,23 @@ class SDE:
     def __post_init__(self) -> None:
         if self.calculus not in CALCULI:
             raise ModelError(f"calculus is {self.calculus!r}; give 'ito' or 'stratonovich'")
-        if self.components is not None and len(self.components) != self.d:
-            raise ModelError(f"{len(self.components)} component names were given for a state of {self.d}")
+        for what in ("drift", "diffusion"):
+            if not callable(getattr(self, what)):
+                raise ModelError(f"{what} is {getattr(self, what)!r}; give a function of (x, t, p)")
+        if self.components is not None:
+            self._check_components(self.components)
         if self.noise is not None:
             self._check_noise(self.noise)
         else:
             self.formula()  # a model that cannot be traced is refused here, not at its first use
+
+    def _check_components(self, names: Sequence[str]) -> None:
+        if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
+            raise ModelError(f"components is {names!r}; give a list of names, one a component")
+        if len(names) != self.d:
+            raise ModelError(f"{len(names)} component names were given for a state of {self.d}")
+        if len(set(names)) < len(names):
+            raise ModelError(f"components {list(names)} are not distinct; give each its own name")
 
     def _check_noise(self, declared: str) -> None:
         if declared not in structure.CLASSES:
@@ -108,15 +119,19 @@ class SDE:
             size = len(self.components) if self.components is not None else 0
             return np.ones(size) if size else np.array(1.0)
         try:
-            array = np.array(self.x0, dtype=float)
+            array = np.array(self.x0)
+            if array.dtype.kind not in "biufO":  # strings and complex numbers would be converted silently
+                raise TypeError(array.dtype)
+            array = array.astype(float)
         except (TypeError, ValueError):
             raise ModelError(f"x0 is {self.x0!r}; give a number or a 1-d array of numbers") from None
         if array.ndim > 1 or array.size == 0 or not np.isfinite(array).all():
-            raise ModelError(f"x0 is {self.x0!r}; give a finite number, or a 1-d array with one per component")
+            raise ModelError(f"x0 is {self.x0!r}; give one finite number, or a 1-d array of them")
         return array
 
     @property
     def scalar_state(self) -> bool:
+        """Whether the model's functions see the state as a number instead of a (1,) array."""
         return self.start.ndim == 0
 
     @property
@@ -131,6 +146,7 @@ class SDE:
 
     @cached_property
     def parameters(self) -> Parameters:
+        """The checked parameter values."""
         return Parameters.of(self.params)
 
     def with_params(self, **changes: Any) -> SDE:
@@ -192,8 +208,8 @@ class SDE:
         sign = 1.0 if calculus == "ito" else -1.0
         if not self.trace:
             raise ModelError(
-                "the Itô-Stratonovich correction needs derivatives of the diffusion, which a model with trace=False "
-                "does not have; write the diffusion so that it can be traced"
+                "the Itô-Stratonovich correction needs derivatives of the diffusion, which a model with "
+                "trace=False does not have; write the diffusion so that it can be traced"
             )
 
         def drift(x: Any, t: Any, p: Any) -> Any:
@@ -253,6 +269,3 @@ class SDE:
         from stochsim.symbolic import display
 
         return display.fokker_planck(self.to_ito().formula())
-
-
-

@@ -52,7 +52,7 @@ def compile_arrays(outputs: tuple[Node, ...], inputs: tuple[str, ...]) -> Callab
     filename = f"<stochsim program {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     exec(compile(source, filename, "exec"), namespace)
-    return namespace["program"]  # type: ignore[no-any-return]
+    return namespace["program"]
 
 
 def _functions(used: set[str]) -> dict[str, Any]:

@@ -54,7 +54,11 @@ def environment_key() -> str:
     from stochsim.noise import philox
 
     digest = hashlib.sha256()
-    sources = [Path(str(philox.__file__)), Path(str(target.__file__)), *sorted(Path(str(vecmath.__file__)).parent.glob("*.py"))]
+    sources = [
+        Path(str(philox.__file__)),
+        Path(str(target.__file__)),
+        *sorted(Path(str(vecmath.__file__)).parent.glob("*.py")),
+    ]
     for path in (*sources, Path(__file__).with_name("blocks.py")):
         digest.update(path.read_bytes())
     digest.update(f"{numba.__version__} {sys.version_info[:2]} {target.describe()}".encode())
@@ -112,7 +116,8 @@ def _write(name: str, text: str) -> Path:
 
 def _from_file(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[f"{PACKAGE}.{name}"] = module  # before the first call, or Numba cannot unpickle the code
     spec.loader.exec_module(module)

@@ -53,19 +53,27 @@ def advance_text(program: StepProgram, moments: bool = False) -> str:
     run_lines, step_lines, uniform = hoisted(program.update, used)
     load = {f"x{i}": rows.at(r) for i, r in enumerate(state)}
     loops = LaneLoops(
-        rows, load | {f"n{i}": f"sign * zk[{i * LANES} + l]" for i in range(len(program.primitives))}, uniform, used
+        rows,
+        load | {f"n{i}": f"sign * zk[{i * LANES} + l]" for i in range(len(program.primitives))},
+        uniform,
+        used,
     )
     marks = " + ".join(f"0.0 * {{{i}}}" for i in range(program.n_state))
-    step = loops.run(
-        program.update, [rows.at(r) for r in state], extra=[f"{rows.at(dead)} += {marks}"]
-    )
+    step = loops.run(program.update, [rows.at(r) for r in state], extra=[f"{rows.at(dead)} += {marks}"])
     read_run, read_step, read_uniform = hoisted(program.readout, used)
     read_loops = LaneLoops(rows, load, read_uniform, used)
     read = read_loops.run(program.readout, [rows.at(r) for r in reads])
     save = _merge_moments(reads) if moments else _copy_out(rows, reads)
     save_block = [
         "if slot < save_at.size and k + 1 == save_at[slot]:",
-        *indent(["t = ts[k + 1]", *rename(read_run, "s", "r"), *rename(read_step, "s", "r"), *rename(read, "s", "r")]),
+        *indent(
+            [
+                "t = ts[k + 1]",
+                *rename(read_run, "s", "r"),
+                *rename(read_step, "s", "r"),
+                *rename(read, "s", "r"),
+            ]
+        ),
         *indent([*save, "slot += 1"]),
     ]
     per_step = ["t = ts[k]", "h = ts[k + 1] - ts[k]", *step_lines, *_noise(program), *step, *save_block]
@@ -86,7 +94,8 @@ def advance_text(program: StepProgram, moments: bool = False) -> str:
         *indent(per_block),
     ]
     arguments = (
-        "par, key0, key1, sign, first_path, step_offset, first, last, ts, x, marks, save_at, first_slot, out, out_first"
+        "par, key0, key1, sign, first_path, step_offset, first, last, ts, x, marks, save_at, first_slot, "
+        "out, out_first"
     )
     text = header(used, program.primitives, program.title)
     if moments:

@@ -104,7 +104,9 @@ class LaneLoops:
         body += [f"{at(r)} = r{i} if go else u{i}" for i, r in enumerate(unknown)]
         body += [f"{at(active)} = 1.0 if go & moved else 0.0", "left += 1 if go & moved else 0"]
         lines += [f"for iteration in range({MAX_ITERATIONS}):"]
-        lines += indent(["left = 0", f"for l in range({LANES}):", *indent(body), "if left == 0:", "    break"])
+        lines += indent(
+            ["left = 0", f"for l in range({LANES}):", *indent(body), "if left == 0:", "    break"]
+        )
         failed = [f"{at(r)} = nan if {at(active)} != 0.0 else {at(r)}" for r in unknown]
         lines += [f"for l in range({LANES}):", *indent(failed)]
         self.solved[node.serial] = unknown
@@ -129,7 +131,9 @@ def hoisted(outputs: Sequence[Node], used: set[str]) -> tuple[list[str], list[st
     step_nodes = [*targets[STEP]]
     writer = Writer(prefix="s", style="lane")
     constant_parts = [
-        n for n in g.walk(step_nodes + targets[PARAMETER]) if ranks.of[n.serial] == PARAMETER and n.op != "const"
+        n
+        for n in g.walk(step_nodes + targets[PARAMETER])
+        if ranks.of[n.serial] == PARAMETER and n.op != "const"
     ]
     run_lines = writer.write(constant_parts)
     step_lines = writer.write(step_nodes)
@@ -157,11 +161,17 @@ def header(used: set[str], primitives: Sequence[Primitive], title: str) -> list[
     """The imports of a kernel module."""
     math = sorted(used - INLINE)
     fills = sorted({FILL[p.kind] for p in primitives})
-    lines = [f'"""{title}"""', "", "from math import inf, nan, sqrt", "import numpy as np", "from numba import njit", "from numpy import floor"]
+    lines = [
+        f'"""{title}"""',
+        "",
+        "from math import inf, nan, sqrt",
+        "import numpy as np",
+        "from numba import njit",
+        "from numpy import floor",
+    ]
     if math:
         lines.append(f"from stochsim.vecmath import {', '.join(math)}")
     if fills:
         lines.append(f"from stochsim.noise.philox import {', '.join(fills)}")
     lines += ["from stochsim.codegen.target import wide_vectors", "", ""]
     return lines
-

@@ -41,7 +41,7 @@ def second_moments(t: float, x0: Any, A: Any, a: Any, B: Any, b: Any) -> tuple[n
     """Mean (d,) and covariance (d, d) of dX = (A X + a) dt + sum_k (B_k X + b_k) dW_k at time t, Itô.
 
     Mean m and second moment P obey m' = A m + a and P' = A P + P A^T + a m^T + m a^T + sum_k E[g_k g_k^T],
-    g_k = B_k X + b_k (Arnold 1974, Theorem 8.5.5): one linear system for (1, m, P), solved by an exponential.
+    g_k = B_k X + b_k (Arnold 1974, Section 8.5): one linear system for (1, m, P), solved by an exponential.
 
     Parameters
     ----------

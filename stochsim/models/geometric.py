@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.errors import ParameterError
 from stochsim.models.answers import lognormal
 from stochsim.models.record import matrix, model
 from stochsim.parameters import fixed
@@ -20,7 +19,7 @@ def geometric_brownian_motion(
     """Geometric Brownian motion, dX = mu X dt + sigma X dW.
 
     X_t = x0 exp((mu - sigma^2/2) t + sigma W_t) in the Itô calculus, x0 exp(mu t + sigma W_t) in that of
-    Stratonovich (Kloeden & Platen 1992, eqs. (4.4.7) and (4.9.3)). X_t is lognormal.
+    Stratonovich (Kloeden & Platen 1992, Sections 4.4 and 4.9). X_t is lognormal.
 
     Parameters
     ----------
@@ -100,7 +99,7 @@ def commuting_linear(
     """Linear system whose matrices commute, dX = A X dt + sum_k B_k X dW_k in two dimensions (Itô).
 
     A = S diag(rates) S^-1 and B_k = S diag(volatilities[:, k]) S^-1 share the eigenvectors S, a shear times a
-    rotation. X_t = exp((A - sum_k B_k^2 / 2) t + sum_k B_k W_k(t)) x0 (Kloeden & Platen 1992, eq. (4.8.5)).
+    rotation. X_t = exp((A - sum_k B_k^2 / 2) t + sum_k B_k W_k(t)) x0 (Kloeden & Platen 1992, Section 4.8).
     The noise is commutative, not diagonal.
 
     Parameters
@@ -141,19 +140,12 @@ def commuting_linear(
         drift=lambda x, t, p: _from_eigen(p.rates * _to_eigen(x, p), p),
         diffusion=diffusion,
         params=params,
-        x0=_pair(x0),
+        x0=matrix("x0", x0, (2,)),
         exact=exact,
         mean=lambda t, x0, p: _from_eigen(np.exp(p.rates * t) * _to_eigen(np.asarray(x0), p), p),
         cov=cov,
         name="commuting_linear",
     )
-
-
-def _pair(x0: Any) -> np.ndarray:
-    start = matrix("x0", x0, (2,))
-    if not np.isfinite(start).all():
-        raise ParameterError(f"x0 is {x0!r}; give two finite numbers")
-    return start
 
 
 def _to_eigen(x: Any, p: Any) -> Any:

@@ -46,11 +46,11 @@ def ou_integral(a: Any, h: Any, dW: Any, dZ: Any, e: Any) -> Any:
 
 
 def ou_coefficients(a: Any, h: Any) -> tuple[Any, Any, Any]:
-    """c0, c1 and s of `ou_integral`, each within a few units in the last place for |a| h < 700.
+    """c0, c1 and s of `ou_integral`, each to relative 1e-14 for a h > -300.
 
     With z = a h / 2 and the modified spherical Bessel functions i_n they are c0 = exp(-z) i_0(z),
     c1 = -(6/h) exp(-z) i_1(z) and s^2 = h exp(-2z) sum_{n>=2} (2n + 1) i_n(z)^2, which for small a h is
-    a^4 h^5 / 720. The integrals of exp(-2zx) times Legendre polynomials are NIST DLMF (10.54.2).
+    a^4 h^5 / 720. The integrals of an exponential times Legendre polynomials are in NIST DLMF, (10.54.2).
     """
     y = a * h
     near = abs(y) < SERIES_BELOW
@@ -82,7 +82,7 @@ def mean_exponential_integral(c: Any, s: Any, h: Any, dW: Any, dZ: Any) -> Any:
     """Conditional mean, given (dW, dZ), of the integral of exp(c u + s B_u) over a step, B a Brownian motion.
 
     Given (dW, dZ), B is a parabola plus an arch of variance h (x(1-x) - 3 x^2 (1-x)^2) at u = x h (Foster,
-    Lyons & Oberhauser 2020, Theorem 2.2), so the conditional mean is an ordinary integral, here by three
+    Lyons & Oberhauser 2020), so the conditional mean is an ordinary integral, here by three
     Gauss-Legendre nodes (relative error of order h^6 in its smooth part). What is left out has mean zero
     given (dW, dZ) and standard deviation of order s^2 h^2 a step: the accumulated functional is of strong
     order 3/2, the best that any function of (dW, dZ) can reach.

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ def antisymmetric(values: Any, m: int, diagonal: Any = 0.0) -> Sym:
     """(m, m) antisymmetric array from its m(m-1)/2 entries above the diagonal, row by row."""
     values = as_sym(values)
     nodes = np.full((m, m), g.ZERO, dtype=object)
-    for i, (j, k) in enumerate(zip(*np.triu_indices(m, 1), strict=True)):
+    for i, (j, k) in enumerate(combinations(range(m), 2)):
         nodes[j, k] = values.nodes[i]
         nodes[k, j] = g.unary("neg", values.nodes[i])
     for j in range(m):
@@ -86,7 +87,7 @@ def antisymmetric(values: Any, m: int, diagonal: Any = 0.0) -> Sym:
 
 
 def _wedge(a: Sym, b: Sym) -> Any:
-    return np.outer(a, b) - np.outer(b, a)
+    return a[:, None] * b[None, :] - b[:, None] * a[None, :]
 
 
 def _dZ(h: Any, n: Any, built: Values) -> Any:
@@ -167,6 +168,7 @@ class NoisePlan:
 
     @cached_property
     def primitives(self) -> tuple[Primitive, ...]:
+        """Primitive draws of one step, in order."""
         return tuple(p for k in self.needs for p in KINDS[k].primitives(self.m))
 
     @property

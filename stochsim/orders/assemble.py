@@ -14,11 +14,20 @@ from stochsim.orders.sampling import Sample
 from stochsim.orders.tables import OrderTable
 from stochsim.orders.verdicts import DELTA, Verdict
 
-WEAK_TOLERANCE = {1: 0.02, 2: 0.05}  # accepted distance of a noise-free order from its declaration, by dimension
+WEAK_TOLERANCE = {
+    1: 0.02,
+    2: 0.05,
+}  # accepted distance of a noise-free order from its declaration, by dimension
 
 
 def estimate_of_fit(
-    fit: Fit | None, sample: Sample, *, verdict: Verdict, limit: LimitResult | None, declared: float | None, **names: Any
+    fit: Fit | None,
+    sample: Sample,
+    *,
+    verdict: Verdict,
+    limit: LimitResult | None,
+    declared: float | None,
+    **names: Any,
 ) -> OrderEstimate:
     """From a fit to sums over paths (None: exact)."""
     if fit is not None:
@@ -43,9 +52,13 @@ def judge_table(table: OrderTable, declared: float | None, dimension: int = 1) -
     if math.isinf(table.order):
         return Verdict("exact", "every error lies within the numerical floor")
     if table.wrong_limit:
-        worst = max(table.defects, key=lambda d: abs(d.value) / max(d.uncertainty, 1e-300) if d.detected else 0.0)
+        worst = max(
+            table.defects, key=lambda d: abs(d.value) / max(d.uncertainty, 1e-300) if d.detected else 0.0
+        )
         name = table.names[table.defects.index(worst)]
-        return Verdict("wrong limit", f"the error of {name} tends to {worst.value:.3e} ± {worst.uncertainty:.1e}")
+        return Verdict(
+            "wrong limit", f"the error of {name} tends to {worst.value:.3e} ± {worst.uncertainty:.1e}"
+        )
     if math.isnan(table.order):
         return Verdict("inconclusive", table.reason)
     measured = f"order {table.order:.4f} ± {table.uncertainty:.1g}"
@@ -62,12 +75,21 @@ def judge_table(table: OrderTable, declared: float | None, dimension: int = 1) -
 
 
 def estimate_of_table(
-    table: OrderTable, *, declared: float | None, verdict: Verdict, extra: dict[str, Any] | None = None, **names: Any
+    table: OrderTable,
+    *,
+    declared: float | None,
+    verdict: Verdict,
+    extra: dict[str, Any] | None = None,
+    **names: Any,
 ) -> OrderEstimate:
     """From a noise-free table: the errors shown are those of the functional that decides."""
-    settled = [i for i, fit in enumerate(table.fits) if fit.status == "determined" and fit.order == table.order]
+    settled = [
+        i for i, fit in enumerate(table.fits) if fit.status == "determined" and fit.order == table.order
+    ]
     index = settled[0] if settled else 0
     fit = table.fits[index]
+    orders = {name: f.order for name, f in zip(table.names, table.fits, strict=True)}
+    facts: dict[str, Any] = {"functional": table.names[index], "orders": orders}
     width = 0.0 if math.isnan(table.uncertainty) else table.uncertainty
     order = table.order if math.isfinite(table.order) else math.nan
     return OrderEstimate(
@@ -75,6 +97,5 @@ def estimate_of_table(
         declared=declared, verdict=verdict.name, explanation=verdict.explanation, statistical=0.0, model=width,
         h=table.h, errors=np.abs(table.errors[:, index]), errors_se=table.floor[:, index], n_paths=0,
         kurtosis=math.nan, limit=None,
-        extra={"functional": table.names[index], "orders": {n: f.order for n, f in zip(table.names, table.fits, strict=True)}}
-        | (extra or {}), **names,
+        extra=facts | (extra or {}), **names,
     )  # fmt: skip

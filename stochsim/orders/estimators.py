@@ -18,7 +18,8 @@ Three bases, their levels and their model allowances:
   odd-parity terms vanish, so that the relative correction of the error is O(h).
 * ``H`` [1, log h, h], the seven finest levels, and a half-power term h^(1/2) of *bounded* size: the bound
   enters the weights as a covariance and the interval as the worst bias within the bound (a bias-aware
-  interval). For schemes with support values x + b sqrt(h), and for unknown ones.
+  interval). For schemes with support values x + b sqrt(h), for unknown ones, and for errors in the sup norm
+  over the grid of each level, whose discretised maximum brings a half power.
 * ``A`` [1, log h, h^(1/2), h], nine levels, a free half-power term, allowance .01. Wider than ``H``, and
   biased by .06 on a problem whose coarse levels are far from the limit.
 
@@ -351,7 +352,7 @@ def _fit(means: LevelMeans, basis: Basis, metric: Metric, kurtosis: FloatArray, 
 
 def _logarithms(means: LevelMeans, exponent: float) -> tuple[FloatArray, FloatArray]:
     """Log of mean^exponent, corrected for the bias of the logarithm, and its covariance."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         y = exponent * np.log(np.abs(means.mean))
         relative = means.covariance / np.outer(means.mean, means.mean)
         return y + exponent * np.diagonal(relative) / 2, exponent**2 * relative

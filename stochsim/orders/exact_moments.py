@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stochsim.codegen.arrays import compile_arrays
 from stochsim.errors import ModelError
 from stochsim.noise.increments import NoisePlan
 from stochsim.orders.assemble import estimate_of_table, judge_table
@@ -16,7 +17,6 @@ from stochsim.orders.linear_form import linear_form
 from stochsim.orders.linear_sde import LinearSDE
 from stochsim.orders.moments import strong_moments, strong_moments_exact, weak_moments
 from stochsim.orders.tables import OrderTable, order_table
-from stochsim.codegen.arrays import compile_arrays
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
 from stochsim.steps import ArrayStep, symbol
@@ -60,7 +60,12 @@ def strong_by_moments(sde: SDE, scheme: Scheme, *, t_end: float, declared: float
 
 
 def weak_by_moments(
-    sde: SDE, scheme: Scheme, test_function: Callable[..., Any] | None, *, t_end: float, declared: float | None
+    sde: SDE,
+    scheme: Scheme,
+    test_function: Callable[..., Any] | None,
+    *,
+    t_end: float,
+    declared: float | None,
 ) -> OrderEstimate | None:
     """Weak order from first and second moments; None if the test function is not a polynomial of degree 2."""
     begin = time.perf_counter()
@@ -114,7 +119,9 @@ def _standardise(plan: NoisePlan, values: dict[str, Sym]) -> list[g.Node]:
     # the inverse of NoisePlan.draw, kind by kind, over a step of length H
     h: Any = symbol("H")
     if not set(plan.needs) <= {"dW", "dZ"}:
-        raise ModelError("exact strong moments are known for dW and dZ; this scheme needs Lévy areas: use paths")
+        raise ModelError(
+            "exact strong moments are known for dW and dZ; this scheme needs Lévy areas: use paths"
+        )
     nodes = (values["dW"] / np.sqrt(h)).flat()
     if "dZ" in plan.needs:
         rest = (values["dZ"] - 0.5 * h * values["dW"]) / (h * np.sqrt(h) * float(1 / np.sqrt(12.0)))

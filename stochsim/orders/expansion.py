@@ -28,13 +28,17 @@ class LocalOrders:
     moments: float
 
     def keeps_strong(self, order: float) -> bool:
+        """Whether a scheme of this strong order stays one."""
         return self.mean >= order + 1.0 and self.root_mean_square >= order + 0.5
 
     def keeps_weak(self, order: float) -> bool:
+        """Whether a scheme of this weak order stays one."""
         return self.moments >= order + 1.0
 
 
-def local_orders(step: StepMap, other: StepMap, states: np.ndarray, t: float = 0.3, *, lagged: bool = False) -> LocalOrders:
+def local_orders(
+    step: StepMap, other: StepMap, states: np.ndarray, t: float = 0.3, *, lagged: bool = False
+) -> LocalOrders:
     """Local orders of the difference of two steps.
 
     Parameters

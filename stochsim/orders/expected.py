@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from stochsim.codegen.arrays import compile_arrays
 from stochsim.parameters import Namespace
 from stochsim.sde import SDE
 from stochsim.steps import read_solution
-from stochsim.codegen.arrays import compile_arrays
 
 Functional = Callable[[np.ndarray], np.ndarray]
 NODES = np.linspace(-11.0, 11.0, 1761)  # the trapezoidal rule on a Gaussian weight: exact to rounding
@@ -62,6 +63,6 @@ def _over_density(sde: SDE, f: Functional, t: float) -> float | None:
         return value * float(np.squeeze(f(np.array([x])))) if value > 0 else 0.0
 
     total = 0.0
-    for lo, hi in zip(points[:-1], points[1:], strict=True):
+    for lo, hi in pairwise(points):
         total += quad(integrand, lo, hi, epsabs=1e-14, epsrel=1e-13, limit=200)[0]
     return total

@@ -292,7 +292,7 @@ def _closure_range(
         if not np.all(np.abs([low, high]) < FARTHEST):
             break
         root = _symmetric_root(covariance)
-    if not (np.all(np.abs([low, high]) < FARTHEST) and np.all(high > low)):
+    if not np.all(np.abs([low, high]) < FARTHEST) or np.any(reach < 1e-9 * (1.0 + np.abs(mean))):
         names = ", ".join(c.name for c in coordinates)
         msg = f"From x0={x0.tolist()} the scheme spreads over {low.tolist()} to {high.tolist()} in {names}; "
         raise ParameterError(

@@ -47,8 +47,11 @@ POWERS = (1.0, 1.5, 2.0)
 HALF = (0.5,)
 N_LEVELS = 7
 """The finest levels used: two coarser ones gain little precision and bring most of the truncation bias."""
-NUGGET = 1e-6
-"""Relative ridge on the covariance of the levels: keeps levels that rounding made equal invertible."""
+MISFIT = 3e-4
+"""Part of its root mean square by which the mean of a level may miss the truncated expansion.
+
+Without it, errors that hardly vary from path to path have a covariance that is nearly singular across their
+own mean, and least squares would rather explain an offset as noise than the expansion as truncated."""
 
 
 @dataclass(frozen=True)
@@ -316,8 +319,8 @@ def limit_test(
 
 
 def _finite_levels(sums: LimitSums) -> tuple[int, ...]:
-    spread = np.diagonal(sums.second, axis1=-2, axis2=-1)
-    finite = np.isfinite(sums.first + spread).all(axis=(0, 1))
+    squares = np.diagonal(sums.second, axis1=-2, axis2=-1)
+    finite = (np.isfinite(sums.first) & np.isfinite(squares)).all(axis=(0, 1))
     return tuple(int(level) for level in np.flatnonzero(finite))
 
 
@@ -326,16 +329,16 @@ def _extrapolate(
 ) -> tuple[float, float, float]:
     """Offset B, its standard error and the lack-of-fit p-value of one component and function."""
     levels, n = list(used), sums.n_paths
-    mean = sums.first[i, j, levels] / n
-    covariance = (sums.second[i, j][np.ix_(levels, levels)] / n - np.outer(mean, mean)) / n
-    spread = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    if spread.max() == 0:  # a component without error
-        return float(mean[-1]), 0.0, 1.0
-    spread = np.maximum(spread, NUGGET * spread.max())
+    mean, square = sums.first[i, j, levels] / n, sums.second[i, j][np.ix_(levels, levels)] / n
+    size = np.sqrt(np.diagonal(square))
+    if size.max() == 0:  # a component without error
+        return 0.0, 0.0, 1.0
+    size = np.maximum(size, 1e-12 * size.max())
     u = sums.h[levels] / sums.h[0]
     columns = np.stack([np.ones_like(u), *(u**q for q in powers)], axis=1)
-    root = linalg.cholesky(covariance / np.outer(spread, spread) + NUGGET**2 * np.eye(len(u)), lower=True)
-    white = linalg.solve_triangular(root, np.column_stack([columns, mean]) / spread[:, None], lower=True)
+    covariance = (square - np.outer(mean, mean)) / np.outer(size, size) / n + MISFIT**2 * np.eye(len(u))
+    root = linalg.cholesky(covariance, lower=True)
+    white = linalg.solve_triangular(root, np.column_stack([columns, mean]) / size[:, None], lower=True)
     q, r = linalg.qr(white[:, :-1], mode="economic")
     coefficients = linalg.solve_triangular(r, q.T @ white[:, -1])
     se = float(np.linalg.norm(linalg.solve_triangular(r, np.eye(len(r))[0], trans="T")))

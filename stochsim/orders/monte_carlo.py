@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from stochsim.parameters import Namespace
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
 
-Sampler = Callable[[np.ndarray, np.ndarray, np.random.Generator, Mapping[str, Any]], Any]
+Sampler = Callable[[np.ndarray, np.ndarray, np.random.Generator, Namespace], Any]
 TestFunction = Callable[..., Any]
 
 
@@ -104,14 +104,20 @@ def _independent(
     return levels.h[:-1], np.diff(mean), cov, "differences of neighbouring step sizes, independent levels"
 
 
-def _by_scheme(sde: SDE, scheme: Scheme, levels: Levels, steps: int, n: int, seed: Any, threads: int) -> np.ndarray:
-    ds = simulate(sde, scheme, t0=levels.t0, t_end=levels.t_end, n_steps=steps, n_paths=n, seed=seed, threads=threads)
+def _by_scheme(
+    sde: SDE, scheme: Scheme, levels: Levels, steps: int, n: int, seed: Any, threads: int
+) -> np.ndarray:
+    ds = simulate(
+        sde, scheme, t0=levels.t0, t_end=levels.t_end, n_steps=steps, n_paths=n, seed=seed, threads=threads
+    )
     names = str(ds.attrs["state_variables"]).split()
     arrays = [ds[name].values.reshape(n, -1) for name in names]
     return np.concatenate(arrays, axis=1).T
 
 
-def _by_sampler(sde: SDE, sampler: Sampler | None, levels: Levels, steps: int, n: int, seed: Any) -> np.ndarray:
+def _by_sampler(
+    sde: SDE, sampler: Sampler | None, levels: Levels, steps: int, n: int, seed: Any
+) -> np.ndarray:
     if sampler is None:
         raise ParameterError("give a scheme or sampler=, one of them")
     x0 = np.broadcast_to(sde.start.reshape(-1), (n, sde.d)).copy()
@@ -131,7 +137,8 @@ def _judge(
     except ParameterError as error:
         strongest = float(z.max())
         return None, Verdict(
-            "inconclusive", f"the errors are lost in Monte Carlo noise (largest: {strongest:.1f} standard errors): {error}"
+            "inconclusive",
+            f"the errors are lost in Monte Carlo noise (largest: {strongest:.1f} standard errors): {error}",
         )
     cross = fit_means(h, mean, cov, "H", n_paths=n)
     return fit, decide(fit, cross, declared=declared)

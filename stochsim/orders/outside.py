@@ -39,7 +39,7 @@ class Noise:
     h: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
-Solver = Callable[[np.ndarray, np.ndarray, Noise, Mapping[str, Any]], Any]
+Solver = Callable[[np.ndarray, np.ndarray, Noise, Namespace], Any]
 
 
 def solver_source(run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int) -> Any:
@@ -55,7 +55,9 @@ def solver_source(run: CoupledRun, solver: Solver, params: Mapping[str, Any], m:
     return source
 
 
-def _solve_levels(run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int, lo: int, hi: int) -> Ends:
+def _solve_levels(
+    run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int, lo: int, hi: int
+) -> Ends:
     fine, y = _fine_noise(run, lo, hi)
     namespace = Namespace(dict(params))
     x0 = np.broadcast_to(run.start, (hi - lo, len(run.start))).copy()
@@ -114,9 +116,9 @@ def as_noise(run: CoupledRun, values: np.ndarray, m: int, h: np.ndarray) -> Nois
         kind = name.rstrip("0123456789_")
         index = tuple(int(i) for i in name.removeprefix(kind).split("_"))
         array = arrays.setdefault(kind, np.zeros((n, steps, *KINDS[kind].shape(m))))
-        array[(slice(None), slice(None), *index)] = v
+        array[:, :, *index] = v
         if len(index) == 2:
-            array[(slice(None), slice(None), *index[::-1])] = -v
+            array[:, :, *index[::-1]] = -v
     return Noise(arrays["dW"], arrays.get("dZ"), arrays.get("A"), h)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from stochsim import schemes
 from stochsim.formula import Formula
 from stochsim.levels import CoupledRun
 from stochsim.orders.limits import LimitResult, LimitSums, limit_test
 from stochsim.orders.sampling import Sample
-from stochsim.schemes import euler, heun, milstein, platen
 from stochsim.schemes.record import Scheme
 
 PARTNERS = {  # what each family is compared with, in order of preference; other code and other formulas
-    "ito": (platen.platen, milstein.milstein, euler.drift_implicit_euler, euler.euler_maruyama),
-    "stratonovich": (heun.stratonovich_heun, milstein.stratonovich_milstein, heun.euler_heun),
+    "ito": (schemes.platen, schemes.milstein, schemes.drift_implicit_euler, schemes.euler_maruyama),
+    "stratonovich": (schemes.stratonovich_heun, schemes.stratonovich_milstein, schemes.euler_heun),
 }
 
 

@@ -5,8 +5,8 @@ E f(X_N) is u_0(x_0) with u_N = f and the backward iteration
     u_k(x) = E[u_{k+1}(step(x, t_k, h, xi))].
 
 On nodes uniform in a coordinate y (x = forward(y)) the expectation is a quadrature over the primitive
-draws and u_{k+1} at a landing point is a local p-point Lagrange interpolant, so one step is a matrix.
-A time-independent step is squared up to 64 applications. Three things keep the result honest:
+draws and u_{k+1} at a landing point is a local p-point Lagrange interpolant, so one step is a matrix
+(squared a few times when the step does not depend on time). Three things keep the result honest:
 
 * a landing point outside the zone of central stencils is clamped to it (one-sided stencils blow up),
   and the expected number of clampings, a bound on the probability of any, is carried along; levels
@@ -144,15 +144,18 @@ def expectations(
 def _iterate_squared(
     step: StepMap, grid: Grid1D, u: FloatArray, t0: float, t_end: float, n: int, gauss_nodes: int
 ) -> FloatArray:
-    """Apply the affine map u -> P u + c n times, squaring it up to 64; c counts the clampings."""
+    """Apply the affine map u -> P u + c n times; c counts the clampings.
+
+    One squaring costs as much as about twenty applications, so it pays while more than 32 are left.
+    """
     matrix, clamped = one_step_operator(step, grid, t0, (t_end - t0) / n, gauss_nodes)
     offset = np.zeros_like(u)
     offset[:, -1] = clamped
-    left, power = n, 1
-    while left % 2 == 0 and power < 64:
+    left = n
+    while left % 2 == 0 and left > 32:
         offset = matrix @ offset + offset
         matrix = matrix @ matrix
-        left, power = left // 2, power * 2
+        left //= 2
     for _ in range(left):
         u = matrix @ u + offset
     return u

@@ -49,7 +49,8 @@ class Sample:
 class Source(Protocol):
     """Something that gives the ends of paths first .. first + n - 1, in chunks."""
 
-    def __call__(self, n_paths: int, first: int) -> Iterator[Ends]: ...
+    def __call__(self, n_paths: int, first: int) -> Iterator[Ends]:
+        """Ends of paths first .. first + n_paths - 1."""
 
 
 Reduce = Callable[[Ends], Sample]
@@ -80,7 +81,9 @@ def successive(levels: Levels) -> Reduce:
 
 def _length(difference: np.ndarray) -> np.ndarray:
     # (levels, d, n) -> (levels, n)
-    return np.abs(difference[:, 0]) if difference.shape[1] == 1 else np.sqrt((difference**2).sum(axis=1))
+    if difference.shape[1] == 1:
+        return np.asarray(np.abs(difference[:, 0]))
+    return np.asarray(np.sqrt((difference**2).sum(axis=1)))
 
 
 def _sample(h: Any, size: Any, h_limit: Any, signed: Any, z: Any, reference: Any) -> Sample:
@@ -106,4 +109,5 @@ def collect(source: Source, reduce: Reduce, n_paths: int, first: int = 0) -> Sam
 
 
 def scheme_source(run: CoupledRun, threads: int) -> Source:
+    """The source of a coupled run."""
     return lambda n_paths, first: run.chunks(n_paths, first, threads)

@@ -192,9 +192,10 @@ def affine_maps(step: StepMap, h: float, xi: FloatArray, t: float = 0.0) -> Floa
         If the step is not affine in x, or not finite.
     """
     d, n = step.d, xi.shape[1]
-    probe = 1.0 + 0.7 * np.arange(d) * (-1.0) ** np.arange(d)
+    probe = 2.3 * np.cos(1.0 + np.arange(d))
     points = np.column_stack([np.zeros(d), np.eye(d), probe])
-    images = step(np.repeat(points, n, axis=1), t, h, np.tile(xi, (1, d + 2))).reshape(d, d + 2, n)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        images = step(np.repeat(points, n, axis=1), t, h, np.tile(xi, (1, d + 2))).reshape(d, d + 2, n)
     if not np.isfinite(images).all():
         raise SchemeError(f"The step of length {h:g} is not finite at the unit vectors; check the scheme.")
     maps = np.zeros((n, d + 1, d + 1))

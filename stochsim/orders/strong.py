@@ -130,7 +130,9 @@ def _check(sde: Any, scheme: Any, solver: Any, method: str, norm: str) -> None:
     if norm not in NORMS:
         raise ParameterError(f"norm is {norm!r}; give one of {', '.join(NORMS)}")
     if norm == "sup" and (solver is not None or sde.solution is None):
-        raise ParameterError("the sup norm needs a scheme and a model with a closed-form solution; use norm='l1'")
+        raise ParameterError(
+            "the sup norm needs a scheme and a model with a closed-form solution; use norm='l1'"
+        )
     if scheme is not None and scheme.is_exact:
         raise ParameterError("exact has no discretisation error, so no order; give a scheme")
     if sde.solution is None and sde.transition is not None and method != "differences":
@@ -186,7 +188,11 @@ class _Setup:
 
     @property
     def reduce(self) -> sampling.Reduce:
-        return sampling.successive(self.levels) if self.differences else sampling.against_exact(self.levels, self.norm)
+        return (
+            sampling.successive(self.levels)
+            if self.differences
+            else sampling.against_exact(self.levels, self.norm)
+        )
 
     @property
     def basis(self) -> str:

@@ -18,8 +18,8 @@ from stochsim.orders.assemble import estimate_of_table, judge_table
 from stochsim.orders.estimate import OrderEstimate
 from stochsim.orders.exact_moments import weak_by_moments
 from stochsim.orders.expected import expectation
-from stochsim.orders.linear_form import linear_form
 from stochsim.orders.grids import place_grid
+from stochsim.orders.linear_form import linear_form
 from stochsim.orders.quadrature import QuadratureOrder, default_functionals, weak_quadrature
 from stochsim.orders.quadrature_2d import weak_quadrature_2d
 from stochsim.schemes.record import Scheme
@@ -103,24 +103,31 @@ def weak_order(
         request.check_model(sde, scheme)
         scheme.check(sde.formula())
         declared = declared if declared is not None else scheme.declared("weak", sde.noise_classes)
-    if scheme is not None and method in ("auto", "moments"):
-        if method == "moments" or (t0 == 0.0 and linear_form(sde.formula()) is not None):
-            found = weak_by_moments(sde, scheme, test_function, t_end=t_end, declared=declared)
-            if found is not None:
-                return found
-            if method == "moments":
-                raise ModelError("method='moments' needs a test function of degree 2 or less; leave method out")
+    if scheme is not None and _by_moments(sde, method, t0):
+        found = weak_by_moments(sde, scheme, test_function, t_end=t_end, declared=declared)
+        if found is not None:
+            return found
+        if method == "moments":
+            raise ModelError("method='moments' needs a test function of degree 2 or less; leave method out")
     noiseless = scheme is not None and sde.d <= 2 and not sde.formula().opaque
     if noiseless and method in ("auto", "quadrature"):
         return _Quadrature(sde, scheme, test_function, declared, t0, t_end, domain).estimate(begin)  # type: ignore[arg-type]
     if method == "quadrature":
-        raise ModelError(f"method='quadrature' needs one or two components and a traced model; {sde.name} has {sde.d}")
+        raise ModelError(
+            f"method='quadrature' needs one or two components and a traced model; {sde.name} has {sde.d}"
+        )
     return monte_carlo.estimate(
         sde, scheme, test_function, sampler, declared=declared, key=seed_key(seed)[:2],
         levels=levels or Levels(t0, t_end, finest=7, n_levels=6),
         n_paths=request.count("n_paths", 200_000 if n_paths is None else n_paths, least=1000),
         threads=request.thread_count(threads),
     )  # fmt: skip
+
+
+def _by_moments(sde: SDE, method: str, t0: float) -> bool:
+    if method == "moments":
+        return True
+    return method == "auto" and t0 == 0.0 and linear_form(sde.formula()) is not None
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,9 @@ class _Quadrature:
     def _measure(self) -> tuple[QuadratureOrder, str]:
         step = ArrayStep(self.sde, self.scheme, start=self.t0)
         start = self.sde.start.reshape(-1)
-        functionals = None if self.test_function is None else {"f": self._as_array_function(self.test_function)}
+        functionals = (
+            None if self.test_function is None else {"f": self._as_array_function(self.test_function)}
+        )
         if self.sde.d == 2:
             domains = self.domain if self.domain is not None else ()
             found = weak_quadrature_2d(step, start, self.t_end, functionals, t0=self.t0, domains=domains)
@@ -155,7 +164,9 @@ class _Quadrature:
             grid = place_grid(step, x0, self.t_end, t0=self.t0, domain=self.domain)
             functionals = default_functionals(grid, x0)
         exact = self._exact(functionals)
-        found = weak_quadrature(step, x0, self.t_end, functionals, t0=self.t0, domain=self.domain, exact=exact)
+        found = weak_quadrature(
+            step, x0, self.t_end, functionals, t0=self.t0, domain=self.domain, exact=exact
+        )
         known = "exact expectations by quadrature of the closed form"
         return found, known if exact else "differences of neighbouring step sizes"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stochsim.schemes.record import scheme
-from stochsim.symbolic.calculus import solve
+from stochsim.symbolic.implicit import solve
 
 
 @scheme(

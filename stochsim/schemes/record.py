@@ -49,6 +49,7 @@ class Scheme:
     needs: tuple[str, ...]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The formula itself."""
         return self.formula(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -92,6 +93,7 @@ class Scheme:
             )
 
     def fits(self, sde: Formula) -> bool:
+        """Whether the claims cover this SDE."""
         return self.calculus == sde.calculus and self.noise in sde.noise_classes
 
     def step(self, sde: Formula, x: Sym, t: Any, h: Any, noise: Mapping[str, Sym]) -> Sym:
@@ -111,6 +113,7 @@ class Scheme:
         return result
 
     def plan(self, sde: Formula) -> NoisePlan:
+        """The noise of one step."""
         return NoisePlan.of(self.needs, sde.m)
 
 
@@ -123,8 +126,6 @@ def _list(schemes: list[Scheme]) -> str:
 
 def fitting(sde: Formula) -> list[Scheme]:
     """Registered schemes whose claims cover this SDE."""
-    import stochsim.schemes  # noqa: F401  the registry is complete once the package is imported
-
     return [s for s in REGISTRY.values() if not s.is_exact and s.fits(sde)]
 
 

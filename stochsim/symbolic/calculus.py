@@ -6,7 +6,6 @@ derivative, ``L(j, f)`` = sum_i b_ij df/dx_i (Kloeden & Platen 1992, eqs. (5.3.1
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -133,15 +132,3 @@ def ito_correction(b: Diffusion, x: Sym) -> Sym:
     for j in range(matrix.shape[1]):
         result = result + 0.5 * (gradient(matrix[:, j], flat) @ matrix[:, j])
     return as_sym(result).reshape(x.shape)
-
-
-def solve(residual: Callable[[Sym], Any], start: Any) -> Sym:
-    """The solution y of ``residual(y) = 0`` by Newton's method from ``start``, with the exact Jacobian.
-
-    Runs until every path has converged (each path frozen when done); a path that does not converge in
-    50 iterations becomes NaN and is counted as failed.
-    """
-    from stochsim.symbolic.implicit import Implicit
-
-    start = as_sym(start)
-    return Implicit.solve(residual, start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ class Implicit:
     """One implicit equation in ``n`` unknowns: inputs ``u*`` (unknowns) and ``c*`` (captured values).
 
     ``update`` are the n expressions of the Newton correction J^-1 r; the graph node's arguments are the
-    start values followed by the captured values.
+    start values followed by the captured values. ``residual`` is the equation as written, for display only:
+    it is not followed through substitutions.
     """
 
-    def __init__(self, n: int, update: tuple[Node, ...], captured: tuple[str, ...]) -> None:
-        self.n, self.update, self.captured = n, update, captured
+    def __init__(
+        self, n: int, update: tuple[Node, ...], captured: tuple[str, ...], residual: tuple[Node, ...] = ()
+    ) -> None:
+        self.n, self.update, self.captured, self.residual = n, update, captured, residual
         self._key = (n, tuple(u.serial for u in update), captured)
 
     def __hash__(self) -> int:
@@ -37,15 +41,38 @@ class Implicit:
     @staticmethod
     def solve(residual: Callable[[Sym], Any], start: Sym) -> Sym:
         unknown = symbols("u", (start.size,))
-        values = as_sym(residual(unknown.reshape(start.shape))).flatten()
+        values = _traced(residual, unknown.reshape(start.shape)).flatten()
         if values.size != start.size:
             raise SchemeError(f"solve: {values.size} equations were given for {start.size} unknowns")
         jacobian = gradient(values, unknown)
         update, outer = _lift(eliminate(jacobian.nodes, values.nodes), unknown)
-        spec = Implicit(start.size, tuple(update), tuple(f"c{i}" for i in range(len(outer))))
+        captured = tuple(f"c{i}" for i in range(len(outer)))
+        spec = Implicit(start.size, tuple(update), captured, tuple(values.flat()))
         args = tuple(start.flat()) + tuple(outer)
         solution = [g.solved(spec, args, i) for i in range(start.size)]
         return Sym(np.array(solution, dtype=object).reshape(start.shape))
+
+
+_SOLVING = ContextVar("solving", default=False)
+
+
+def _traced(residual: Callable[[Sym], Any], unknown: Sym) -> Sym:
+    if _SOLVING.get():  # both would call their unknowns u0, u1, ...
+        raise SchemeError("solve was called inside the equation of another solve; write one larger system")
+    outside = _SOLVING.set(True)
+    try:
+        return as_sym(residual(unknown))
+    finally:
+        _SOLVING.reset(outside)
+
+
+def solve(residual: Callable[[Sym], Any], start: Any) -> Sym:
+    """The solution y of ``residual(y) = 0`` by Newton's method from ``start``, with the exact Jacobian.
+
+    Runs until every path has converged (each path frozen when done); a path that does not converge in
+    50 iterations becomes NaN and is counted as diverged.
+    """
+    return Implicit.solve(residual, as_sym(start))
 
 
 def eliminate(matrix: Any, right: Any) -> list[Node]:

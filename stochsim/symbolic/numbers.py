@@ -38,9 +38,7 @@ def evaluate_at(
     return [values[o.serial] for o in outputs], scale
 
 
-def _value(
-    node: Node, values: Mapping[int, Any], point: Mapping[str, Any], library: Any, branches: Branches
-) -> Any:
+def _value(node: Node, values: Mapping[int, Any], point: Mapping[str, Any], library: Any, branches: Branches) -> Any:
     if node.serial in branches:
         return branches[node.serial]
     try:
@@ -148,9 +146,7 @@ def is_zero(outputs: Iterable[Node], points: Sequence[Mapping[str, float]]) -> b
         return all(_is_zero_piece(left, precise, allowed, b) for b in pieces)
 
 
-def _is_zero_piece(
-    outputs: Sequence[Node], points: Sequence[Mapping[str, Any]], allowed: float, b: Branches
-) -> bool:
+def _is_zero_piece(outputs: Sequence[Node], points: Sequence[Mapping[str, Any]], allowed: float, b: Branches) -> bool:
     import mpmath
 
     usable = [p for p in points if _finite(outputs, p, mpmath, b)]

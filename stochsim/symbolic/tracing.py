@@ -20,6 +20,7 @@ class Sym(NDArrayOperatorsMixin):
     """An array of expressions that behaves as a NumPy array; shape ``()`` is a scalar."""
 
     __slots__ = ("nodes",)
+    nodes: Any  # an object array of nodes
     __array_priority__ = 1000.0
 
     def __init__(self, nodes: Any) -> None:
@@ -28,9 +29,7 @@ class Sym(NDArrayOperatorsMixin):
     # --- array protocol ------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
-            raise TraceError(
-                "in-place array updates cannot be traced; write x = x + y, not x += y into an array"
-            )
+            raise TraceError("in-place array updates cannot be traced; write x = x + y, not x += y into an array")
         if ufunc is np.matmul and method == "__call__":
             return _matmul(*inputs)
         options = [k for k, usual in _OPTIONS.items() if kwargs.get(k, usual) is not usual]
@@ -105,15 +104,15 @@ class Sym(NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.nodes.shape
+        return tuple(self.nodes.shape)
 
     @property
     def ndim(self) -> int:
-        return self.nodes.ndim
+        return int(self.nodes.ndim)
 
     @property
     def size(self) -> int:
-        return self.nodes.size
+        return int(self.nodes.size)
 
     @property
     def T(self) -> Sym:
@@ -128,7 +127,7 @@ class Sym(NDArrayOperatorsMixin):
     def mean(self, axis: int | None = None) -> Sym:
         return _mean(self, axis)
 
-    def dot(self, other: Any) -> Sym:
+    def dot(self, other: Any) -> Any:
         return _dot(self, other)
 
     def reshape(self, *shape: Any) -> Sym:
@@ -176,9 +175,8 @@ def as_sym(value: Any) -> Sym:
         parts = [as_sym(v) for v in value]
         if len({p.shape for p in parts}) > 1:
             raise TraceError(f"a list of parts with different shapes {[p.shape for p in parts]} is no array")
-        return (
-            Sym(np.array([p.nodes for p in parts], dtype=object)) if parts else Sym(np.empty(0, dtype=object))
-        )
+        # np.stack, because np.array would make an array of 0-d arrays of scalars
+        return Sym(np.stack([p.nodes for p in parts]) if parts else np.empty(0, dtype=object))
     array = np.asarray(value)
     nodes = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):

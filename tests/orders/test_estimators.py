@@ -1,6 +1,6 @@
 """Orders from coupled errors: exactness on exact data, bias and coverage on real schemes, level rules.
 
-Statistical tests use 200 disjoint batches of fixed seeds; their false-alarm rates are stated where they stand.
+Statistical tests use 200 disjoint batches of fixed seeds; each states its false-alarm rate.
 """
 
 import math
@@ -253,11 +253,13 @@ def test_levels_that_blew_up_are_dropped_with_all_coarser_ones(bad: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"), [(lambda e: e * 40, "the local order jumps"), (lambda e: e + 9 * (e > e.max() * 0.9), "rare explosions")]
-)  # fmt: skip
-def test_a_finite_explosion_is_dropped_too(spoil, reason: str) -> None:
+    ("factor", "one_path", "reason"),
+    [(40.0, 0.0, "the local order jumps"), (1.0, 100.0, "rare explosions")],
+)
+def test_a_finite_explosion_is_dropped_too(factor: float, one_path: float, reason: str) -> None:
     errors = noisy(H)
-    errors[0] = spoil(errors[0])
+    errors[0] *= factor
+    errors[0, 17] += one_path
     assert fit_order(ErrorSums.of(H, errors), "A").dropped == ((0, reason),)
 
 
@@ -300,8 +302,8 @@ def test_the_planned_number_of_paths_gives_the_wanted_half_width(basis: str) -> 
 def test_heavy_tails_double_the_plan() -> None:
     light, heavy = (fit_order(ErrorSums.of(H, noisy(H, 2048, 5, spread)), "C") for spread in (0.3, 1.9))
     assert light.kurtosis.max() < 15 < heavy.kurtosis.max()
-    per_variance = [paths_needed(fit, 0.03) / fit.se**2 for fit in (light, heavy)]
-    assert per_variance[1] == pytest.approx(2 * per_variance[0], rel=0.05)
+    per_variance = [paths_needed(fit, 0.03, block=1) / fit.se**2 for fit in (light, heavy)]
+    assert per_variance[1] == pytest.approx(2 * per_variance[0], rel=0.02)
 
 
 def test_a_half_width_within_the_model_part_is_refused() -> None:
