@@ -43,7 +43,7 @@ def ornstein_uhlenbeck(theta: Any = 1.0, mu: Any = 0.0, sigma: Any = 0.5, x0: fl
         return p.mu + (x0 - p.mu) * np.exp(-p.theta * t)
 
     def variance(t: Any, p: Any) -> Any:
-        return p.sigma**2 * t * _decay_ratio(2.0 * p.theta * t)
+        return p.sigma**2 * t * decay_ratio(2.0 * p.theta * t)
 
     return SDE(
         drift=lambda x, t, p: p.theta * (p.mu - x),
@@ -68,7 +68,7 @@ def ornstein_uhlenbeck(theta: Any = 1.0, mu: Any = 0.0, sigma: Any = 0.5, x0: fl
     )
 
 
-def _decay_ratio(y: Any) -> Any:
+def decay_ratio(y: Any) -> Any:
     """(1 - exp(-y)) / y, 1 at y = 0."""
     safe = np.where(y == 0.0, 1.0, y)
     return np.where(y == 0.0, 1.0, -np.expm1(-safe) / safe)
@@ -111,7 +111,7 @@ def forced_ornstein_uhlenbeck(
 
     def variance(t: Any, p: Any) -> Any:
         scale = p.sigma * np.exp(-p.fading * t)
-        return scale**2 * t * _decay_ratio(2.0 * (p.theta - p.fading) * t)
+        return scale**2 * t * decay_ratio(2.0 * (p.theta - p.fading) * t)
 
     def functionals(y: Any, t: Any, h: Any, noise: Any, p: Any) -> Any:
         rate = p.theta - p.fading

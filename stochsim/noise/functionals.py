@@ -23,7 +23,7 @@ _REST = tuple(2 * k * (2 * k - 2) * (2 * k + 3) / factorial(2 * k + 4) for k in 
 
 LARGEST_STEP = 16.0
 """Largest h |A| (maximum row sum) of `linear_step`; beyond, it returns NaN."""
-_DOUBLINGS = 10
+_DOUBLINGS = 8
 _DEGREE = 7
 
 
@@ -113,7 +113,7 @@ def _gauss_legendre(n: int) -> tuple[list[float], list[float]]:
 def linear_step(A: Any, B: Any, h: Any, dW: Any, dZ: Any, e: Any) -> tuple[Any, Any]:
     """exp(A h) - 1, and the integral of exp(A (h - s)) B dW_s over a step, jointly with (dW, dZ).
 
-    Everything is computed at h / 1024 from Taylor series and carried to h by doubling the step, which needs
+    Everything is computed at h / 256 from Taylor series and carried to h by doubling the step, which needs
     no eigenvectors and no inverse: A may be any matrix with h |A| <= 16 in the maximum row sum; beyond that
     the results are NaN.
 
@@ -146,40 +146,48 @@ def linear_step(A: Any, B: Any, h: Any, dW: Any, dZ: Any, e: Any) -> tuple[Any, 
 def _linear_law(A: Any, B: Any, h: Any) -> tuple[Any, Any, Any, Any]:
     """X = exp(A h) - 1, c0 B, c1 B and R: the integral is sqrt(h) (c0 B xi0 + c1 B xi1) + N(0, h R).
 
-    c_k is the k-th coefficient of exp(A u) in the orthonormal Legendre polynomials of u/h on [0, 1].
+    c_k is the k-th coefficient of exp(A u) in the orthonormal Legendre polynomials of u/h on [0, 1]. A
+    doubled step has coefficients (c0, c1) of its halves besides its own: what they add goes to R. Kept are
+    slope = sqrt(12) c1 B and S = 16 R.
     """
     size = np.max(np.sum(abs(A), axis=1))
     unit = A * (h * np.where(h * size <= LARGEST_STEP, 1.0, np.nan) / 2.0**_DOUBLINGS)
-    X, c0, c1, c2 = _legendre_series(unit, B)
-    R = c2 @ c2.T
+    X, c0, slope, c2 = _legendre_series(unit, B)
+    S = 16.0 * _gram(c2)
+    one = np.eye(A.shape[0])
     for _ in range(_DOUBLINGS):
-        Xc0, Xc1, XR = X @ c0, X @ c1, X @ R
-        w = 0.5 * (float(np.sqrt(3.0)) * (c1 + 0.5 * Xc1) - 0.5 * Xc0)
-        R = R + 0.5 * (XR + XR.T + XR @ X.T) + w @ w.T + 0.25 * (Xc1 @ Xc1.T)
-        c0, c1 = c0 + 0.5 * Xc0, 0.5 * (c1 + 0.5 * Xc1 + float(np.sqrt(0.75)) * Xc0)
-        X = 2.0 * X + X @ X
-    return X, c0, c1, R
+        Xc, Xs = X @ c0, X @ slope
+        middle = slope + 0.5 * Xs
+        S = 0.5 * (S + _gram(one + X, S)) + (_gram(middle - Xc) + _gram(Xs) * (1.0 / 3.0))
+        c0, slope = c0 + 0.5 * Xc, 0.5 * middle + 1.5 * Xc
+        X = (X + 2.0 * one) @ X
+    return X, c0, slope * float(1.0 / np.sqrt(12.0)), S * (1.0 / 16.0)
+
+
+def _gram(M: Any, S: Any = None) -> Any:
+    """M S M^T for symmetric S (default 1), each pair of equal entries computed once."""
+    d = M.shape[0]
+    MS = M if S is None else M @ S
+    upper = {(i, j): np.sum(MS[i] * M[j]) for i in range(d) for j in range(i, d)}
+    return np.stack([np.stack([upper[min(i, j), max(i, j)] for j in range(d)]) for i in range(d)])
 
 
 def _legendre_series(Y: Any, B: Any) -> tuple[Any, Any, Any, Any]:
-    """exp(Y) - 1 and c_0 B, c_1 B, c_2 B for small Y, from the integrals of x^n / n! times P_k on [0, 1]."""
-    growth: Any = Y
-    power, parts = Y, [B, 0.0 * B, 0.0 * B]
-    for n in range(1, _DEGREE + 1):
-        column = power @ B
-        for k, value in enumerate(_legendre_moments(n)):
-            parts[k] = parts[k] + value * column
+    """exp(Y) - 1, c0 B, sqrt(12) c1 B and c2 B for small Y: Taylor series in Y, term by term on B."""
+    growth, power = Y, Y
+    columns = [B, Y @ B]
+    for n in range(2, _DEGREE + 1):
         power = power @ Y
-        if n < _DEGREE:
-            growth = growth + power * (1.0 / factorial(n + 1))
-    return growth, parts[0], parts[1], parts[2]
-
-
-def _legendre_moments(n: int) -> tuple[float, float, float]:
-    first = 1.0 / factorial(n + 1)
-    second = np.sqrt(3.0) * n * first / (n + 2)
-    third = np.sqrt(5.0) * n * (n - 1) * first / ((n + 2) * (n + 3))
-    return first, float(second), float(third)
+        growth = growth + power * (1.0 / factorial(n))
+        columns.append(power @ B)
+    c0, slope, c2 = B, 0.0, 0.0
+    for n, column in enumerate(columns[1:], 1):
+        size = 1.0 / factorial(n + 1)  # of the integral of x^n / n!
+        c0 = c0 + column * size
+        slope = slope + column * (6.0 * n * size / (n + 2))
+        if n > 1:
+            c2 = c2 + column * float(np.sqrt(5.0) * n * (n - 1) * size / ((n + 2) * (n + 3)))
+    return growth, c0, slope, c2
 
 
 def _cholesky(matrix: Any) -> Any:

@@ -7,8 +7,8 @@ the end point Z = W_T / sqrt(T) of each Brownian motion,
     psi_j(z) = He_j(z) exp(-z^2 / 4),      j = 0, ..., 3,
 
 and by the products psi_1(z_k) psi_1(z_l) of two of them. The Gaussian factor bounds the weights, which tames
-heavy tails. The means m_l = E[e_l psi_j] are errors of a smooth functional; they are fitted by generalised
-least squares, with the covariance across levels, to
+heavy tails. The means m_l = E[e_l psi_j] are errors of a smooth functional. On the seven finest levels they
+are fitted by generalised least squares, with the covariance across levels, to
 
     m_l = B + b_1 h_l + b_2 h_l^(3/2) + b_3 h_l^2,
 
@@ -17,8 +17,8 @@ power is needed for schemes with support values x + b sqrt(h).
 
 The expansion starts at h because the signed error of a scheme of strong order 1/2 is of weak type, O(h): the
 O(h^(1/2)) part of the error is conditionally centred given W. A scheme of *weak* order 1/2 breaks it: a term
-c h^(1/2) leaves B = .016 c behind, which the lack of fit does not reveal. Give weak_order=0.5 for such a
-scheme; a column h^(1/2) is added and se(B) is three to six times larger.
+c h^(1/2), seen down to h = 2^-11, leaves B = .013 c behind. Give weak_order=0.5 for such a scheme; a column
+h^(1/2) is added, and se(B) is five to eight times larger.
 
 The same test applied to the difference of two schemes on the same paths asks whether they share a limit.
 """
@@ -41,7 +41,7 @@ __all__ = ["LimitResult", "LimitSums", "Projection", "limit_test", "limit_thresh
 FloatArray = npt.NDArray[np.float64]
 
 HERMITE_DEGREES = range(4)
-MARGIN = 1e-4
+MARGIN = 1e-5
 """Part of sd X_T by which a limit must be wrong, beside the noise, to be called wrong."""
 POWERS = (1.0, 1.5, 2.0)
 HALF = (0.5,)
@@ -163,9 +163,7 @@ class LimitSums:
 
     def __add__(self, other: LimitSums) -> LimitSums:
         if not np.array_equal(self.h, other.h) or self.first.shape != other.first.shape:
-            raise ParameterError(
-                "limit sums of different levels or sizes were added; use the same in all chunks"
-            )
+            raise ParameterError("limit sums of different levels or sizes were added; use the same in all chunks")
         with np.errstate(over="ignore", invalid="ignore"):
             return LimitSums(
                 self.h,
@@ -285,8 +283,7 @@ def limit_test(
     level : float
         False-alarm probability of the whole test.
     margin : float
-        Part of ``scale`` by which the limit must be wrong beside the noise. It absorbs the truncation of the
-        expansion, which is otherwise seen at 10^5 paths, or at any number when the errors hardly vary.
+        Part of ``scale`` by which the limit must be wrong beside the noise.
 
     Raises
     ------

@@ -37,7 +37,7 @@ from stochsim.errors import ParameterError, SchemeError
 from stochsim.orders.linear_sde import LinearSDE, conditional_flow
 from stochsim.orders.richardson import HALF_POWERS, LimitDefect, limit_defect
 from stochsim.orders.step_maps import StepMap, affine_maps, noise_rule
-from stochsim.orders.tables import OrderTable, order_table
+from stochsim.orders.tables import OrderTable, check_step_counts, order_table
 
 __all__ = [
     "Aggregate",
@@ -106,7 +106,7 @@ def weak_moments(
     _check_dimension(step, sde)
     w0 = np.kron(z0, z0)
     exact = sde.second_moment_flow(t_end) @ w0
-    h = t_end / np.asarray(n_steps, float)
+    h = _step_lengths(t_end, n_steps)
     _check_autonomous(step, h[0])
     m = _chain_moments(partial(affine_maps, step), step.primitives, h, gauss_nodes)
     got = np.array([np.linalg.matrix_power(mat, n) @ w0 for mat, n in zip(m, n_steps, strict=True)])
@@ -154,7 +154,7 @@ def strong_moments(
     SchemeError, ParameterError
         As in `weak_moments`.
     """
-    h = t_end / np.asarray(n_steps, float)
+    h = _step_lengths(t_end, n_steps)
 
     def pair(h: float, xi: FloatArray) -> FloatArray:
         return _pair_of_levels(step, aggregate, 0.5 * h, xi)
@@ -200,7 +200,7 @@ def strong_moments_against(
     if (exact_step.d, exact_step.primitives) != (step.d, step.primitives):
         msg = f"The exact flow has d={exact_step.d} and draws {exact_step.primitives}, the scheme "
         raise ParameterError(msg + f"d={step.d} and {step.primitives}; both must use the same draws.")
-    h = t_end / np.asarray(n_steps, float)
+    h = _step_lengths(t_end, n_steps)
     _check_autonomous(exact_step, h[0])
 
     def pair(h: float, xi: FloatArray) -> FloatArray:
@@ -256,7 +256,7 @@ def strong_moments_exact(
     if step.primitives != ("normal",) * len(sde.B):
         msg = f"The draws {step.primitives} were given; the exact joint law needs one normal for each of "
         raise ParameterError(msg + f"the {len(sde.B)} noises; use strong_moments for other schemes.")
-    h = t_end / np.asarray(n_steps, float)
+    h = _step_lengths(t_end, n_steps)
 
     def flow(h: float, xi: FloatArray) -> FloatArray:
         return conditional_flow(sde, h, xi, gauss_nodes - 1)
@@ -332,9 +332,7 @@ def _reference_and_difference(reference: FloatArray, approximation: FloatArray) 
     return out
 
 
-def _chain_moments(
-    maps: LevelMaps, primitives: tuple[str, ...], h: FloatArray, gauss_nodes: int
-) -> list[FloatArray]:
+def _chain_moments(maps: LevelMaps, primitives: tuple[str, ...], h: FloatArray, gauss_nodes: int) -> list[FloatArray]:
     """E[J (x) J] at every level; the coarsest, where quadrature is hardest, is checked."""
     rule = noise_rule(primitives, gauss_nodes)
     result = [_kron_mean(partial(maps, length), *rule) for length in h]
@@ -351,9 +349,7 @@ def _check_nodes(result: FloatArray, finer: FloatArray, gauss_nodes: int) -> Non
         raise ParameterError(msg + f"{np.abs(finer - result).max():.1e} with one more); raise gauss_nodes.")
 
 
-def _kron_mean(
-    maps: Callable[[FloatArray], FloatArray], nodes: FloatArray, weights: FloatArray
-) -> FloatArray:
+def _kron_mean(maps: Callable[[FloatArray], FloatArray], nodes: FloatArray, weights: FloatArray) -> FloatArray:
     """Sum of w_q J_q (x) J_q in chunks, as a Gram matrix of the flattened J_q."""
     gram, size = np.zeros((1, 1)), 0
     for start in range(0, weights.size, CHUNK):
@@ -363,6 +359,11 @@ def _kron_mean(
         flat = j.reshape(j.shape[0], size * size)
         gram = gram + flat.T @ (weights[part, None] * flat)
     return gram.reshape(size, size, size, size).transpose(0, 2, 1, 3).reshape(size**2, size**2)
+
+
+def _step_lengths(t_end: float, n_steps: Sequence[int]) -> FloatArray:
+    check_step_counts(n_steps)
+    return t_end / np.asarray(n_steps, float)
 
 
 def _start(x0: npt.ArrayLike, d: int) -> FloatArray:

@@ -36,7 +36,7 @@ from stochsim.errors import ParameterError
 from stochsim.orders.grids import Grid1D, place_grid
 from stochsim.orders.richardson import Extrapolation, extrapolate
 from stochsim.orders.step_maps import StepMap, is_autonomous, land, noise_rule
-from stochsim.orders.tables import OrderTable, table_from_values
+from stochsim.orders.tables import OrderTable, check_step_counts, table_from_values
 
 __all__ = [
     "Exact",
@@ -134,11 +134,22 @@ def expectations(
         msg = f"x0={x0} and a step with d={step.d} were given; "
         raise ParameterError(msg + "one-dimensional quadrature needs d=1 and x0 well inside the grid.")
     near = slice(int(first[0]), int(first[0]) + grid.stencil)
-    terminal = np.column_stack([f(grid.x) for f in functionals] + [np.zeros(grid.n_nodes)])
+    terminal = terminal_values(functionals, grid.x)
     same = is_autonomous(step, grid.x[None], t0, t_end, (t_end - t0) / n_steps[0])
     iterate = _iterate_squared if same else _iterate_in_time
     rows = [weights[:, 0] @ iterate(step, grid, terminal, t0, t_end, n, gauss_nodes)[near] for n in n_steps]
     return np.array(rows)[:, :-1], np.array(rows)[:, -1]
+
+
+def terminal_values(functionals: Sequence[Functional], x: FloatArray) -> FloatArray:
+    """f(x) of every functional at the nodes x (..., n), and a column of zeros for the clampings."""
+    n = x.shape[-1]
+    columns = [np.asarray(f(x), float) for f in functionals]
+    for values in columns:
+        if values.shape != (n,) or np.isnan(values).any():
+            msg = f"A functional returned shape {values.shape}{' with NaN' if np.isnan(values).any() else ''} "
+            raise ParameterError(msg + f"for x of shape {x.shape}; return one number for each of {n} points.")
+    return np.column_stack([*columns, np.zeros(n)])
 
 
 def _iterate_squared(
@@ -261,6 +272,7 @@ def weak_quadrature(
     if n_steps is None:
         same = is_autonomous(step, chosen.x[None], t0, t_end, (t_end - t0) / 8)
         n_steps = LEVELS if same else LEVELS[:-2]
+    check_step_counts(n_steps)
     f = list(named.values())
     run = partial(expectations, step, f, x0, t_end, n_steps, t0=t0)
     values, clamped = run(chosen.finer(), gauss_nodes=gauss_nodes + 4)

@@ -16,6 +16,7 @@ As in `stochsim.orders.quadrature`; D. Talay and L. Tubaro (1990), Stoch. Anal. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,16 @@ import numpy.typing as npt
 
 from stochsim.errors import ParameterError
 from stochsim.orders.grids import Domain, Grid1D, place_grids
-from stochsim.orders.quadrature import Exact, Functional, QuadratureOrder, finish
+from stochsim.orders.quadrature import (
+    CLAMPED_LIMIT,
+    Exact,
+    Functional,
+    QuadratureOrder,
+    finish,
+    terminal_values,
+)
 from stochsim.orders.step_maps import StepMap, is_autonomous, land, noise_rule
+from stochsim.orders.tables import check_step_counts
 
 __all__ = ["expectations_2d", "weak_quadrature_2d"]
 
@@ -43,9 +52,7 @@ def nodes_2d(grid: Grid2D) -> FloatArray:
     return np.array([x.ravel() for x in np.meshgrid(grid[0].x, grid[1].x, indexing="ij")])
 
 
-def one_step_operator_2d(
-    step: StepMap, grid: Grid2D, t: float, h: float, gauss_nodes: int
-) -> tuple[Any, FloatArray]:
+def one_step_operator_2d(step: StepMap, grid: Grid2D, t: float, h: float, gauss_nodes: int) -> tuple[Any, FloatArray]:
     """Sparse matrix (M, M) of one step, M = M1 M2, and the probability (M,) of landing outside.
 
     Raises
@@ -142,7 +149,7 @@ def expectations_2d(
         raise ParameterError(f"x0={x0!r} lies outside the central zone of the grid; give a wider grid.")
     read = np.outer(at_start[0][0], at_start[1][0]).ravel()
     x = nodes_2d(grid)
-    terminal = np.column_stack([f(x) for f in functionals] + [np.zeros(x.shape[1])])
+    terminal = terminal_values(functionals, x)
     same = is_autonomous(step, x, t0, t_end, (t_end - t0) / n_steps[0])
     ends = [read @ _iterate(step, grid, terminal, t0, t_end, n, gauss_nodes, same) for n in n_steps]
     return np.array(ends)[:, :-1], np.array(ends)[:, -1]
@@ -202,7 +209,8 @@ def weak_quadrature_2d(
     t0 : float
         Start time.
     grid : pair of Grid1D, optional
-        Default: 60 nodes and 8-point stencils an axis, placed by `place_grids`.
+        Default: 60 nodes and 8-point stencils an axis, placed by `place_grids`; 80 nodes on a range 1.5
+        times as wide if landing points are clamped.
     domains : sequence of (low, high) or None
         State space of each component, for `place_grids`.
     gauss_nodes : int
@@ -223,22 +231,37 @@ def weak_quadrature_2d(
     if step.d != 2 or start.shape != (2,):
         msg = f"A step with d={step.d} and x0={x0!r} were given; "
         raise ParameterError(msg + "two-dimensional quadrature needs d=2 and two numbers.")
-    if grid is None:
-        first, second = place_grids(
-            step, start, t_end, t0=t0, domains=domains, width=7.5, n_nodes=60, stencil=8
-        )
-        grid = first, second
-    named = functionals if functionals is not None else default_functionals_2d(grid, start)
+    chosen = grid if grid is not None else _placed(step, start, t0, t_end, domains, 7.5, 60)
     if n_steps is None:
-        same = is_autonomous(step, nodes_2d(grid), t0, t_end, (t_end - t0) / LEVELS[0])
+        same = is_autonomous(step, nodes_2d(chosen), t0, t_end, (t_end - t0) / LEVELS[0])
         n_steps = LEVELS if same else (4, 8, 16, 32)
-    f, fine = list(named.values()), (grid[0].finer(), grid[1].finer())
-    coarse, _ = expectations_2d(step, f, start, t_end, n_steps, grid, t0=t0, gauss_nodes=gauss_nodes)
-    values, clamped = expectations_2d(
-        step, f, start, t_end, n_steps, fine, t0=t0, gauss_nodes=gauss_nodes + 2
-    )
-    words = f"{fine[0]} x {fine[1]}"
+    check_step_counts(n_steps)
+    named = functionals if functionals is not None else default_functionals_2d(chosen, start)
+    run = partial(expectations_2d, step, list(named.values()), start, t_end, n_steps, t0=t0)
+    values, clamped = run(_finer(chosen), gauss_nodes=gauss_nodes + 2)
+    if grid is None and clamped[-1] > CLAMPED_LIMIT:
+        chosen = _placed(step, start, t0, t_end, domains, 11.0, 80)
+        values, clamped = run(_finer(chosen), gauss_nodes=gauss_nodes + 2)
+    coarse, _ = run(chosen, gauss_nodes=gauss_nodes)
+    words = " x ".join(map(str, _finer(chosen)))
     return finish(values, coarse, clamped, n_steps, t0, t_end, list(named), exact, words, tolerance=0.05)
+
+
+def _placed(
+    step: StepMap,
+    x0: FloatArray,
+    t0: float,
+    t_end: float,
+    domains: Sequence[Domain | None],
+    width: float,
+    n_nodes: int,
+) -> Grid2D:
+    first, second = place_grids(step, x0, t_end, t0=t0, domains=domains, width=width, n_nodes=n_nodes, stencil=8)
+    return first, second
+
+
+def _finer(grid: Grid2D) -> Grid2D:
+    return grid[0].finer(), grid[1].finer()
 
 
 def default_functionals_2d(grid: Grid2D, x0: FloatArray) -> dict[str, Functional]:

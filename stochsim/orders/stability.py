@@ -335,7 +335,7 @@ def _first_root(factory: Factory, lam: complex, mu2h_max: float, gauss_nodes: in
     def excess(mu2h: float) -> float:
         return mean_square_amplification(factory(lam, np.sqrt(mu2h)), 1.0, gauss_nodes) - 1.0
 
-    if excess(0.0) >= 0.0:
+    if excess(0.0) > -1e-12:
         return float("nan")
     low = 0.0
     for high in mu2h_max * (np.arange(1, 401) / 400) ** 2:

@@ -66,6 +66,26 @@ class OrderTable:
         return "\n".join(lines)
 
 
+def check_step_counts(n_steps: Sequence[int]) -> None:
+    """Refuse numbers of steps that no order can be read from.
+
+    Parameters
+    ----------
+    n_steps : sequence of int
+        Numbers of steps of the levels.
+
+    Raises
+    ------
+    ParameterError
+        Unless there are at least three positive whole numbers, growing by a constant factor.
+    """
+    n = np.asarray(n_steps)
+    fine = n.ndim == 1 and n.size >= 3 and np.issubdtype(n.dtype, np.integer) and bool(np.all(n > 0))
+    if not (fine and n[1] > n[0] and np.array_equal(n[1:] * n[0], n[:-1] * n[1])):
+        msg = f"n_steps={n.tolist()} was given; "
+        raise ParameterError(msg + "give at least 3 whole numbers growing by a constant factor, as 8, 16, 32.")
+
+
 def order_table(
     h: npt.ArrayLike,
     errors: npt.ArrayLike,
@@ -164,9 +184,7 @@ def table_from_values(
     if not exact:
         differences, bound = np.diff(v, axis=0), bound[1:] + bound[:-1]
         against = "successive differences (blind to the limit)"
-        return order_table(
-            steps[:-1], differences, bound, names, against, judge_limit=False, tolerance=tolerance
-        )
+        return order_table(steps[:-1], differences, bound, names, against, judge_limit=False, tolerance=tolerance)
     if missing := [name for name in names if name not in exact]:
         msg = f"Exact values were given for {sorted(exact)} but not for {missing}; "
         raise ParameterError(msg + "give one for every functional, or none.")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -151,10 +151,10 @@ def prove_solution(sde: Solved) -> Proof:
     """
     formula = sde.formula().with_array_values()
     x0, w, F = _traced_solution(sde, formula)
-    points = _points(formula, len(w.flat()))
-    statements = _identities(formula, x0, w, F)
     _check_smooth(sde, F, w)
-    return Proof(sde.name, tuple(_judge(sde, s, *sides, points) for s, *sides in statements))
+    points = _points(formula, formula.m)
+    names = _readable_names(formula, sde.start.ndim == 0)
+    return Proof(sde.name, tuple(_judge(sde, c, points, names) for c in _claims(formula, x0, w, F)))
 
 
 def check_solution(sde: Solved) -> Proof:
@@ -205,26 +205,31 @@ def _check_smooth(sde: Solved, F: Sym, w: Sym) -> None:
         )
 
 
-def _identities(formula: Any, x0: Sym, w: Sym, F: Sym) -> list[tuple[str, Node, Node]]:
-    """(statement, left side, right side) of every identity."""
-    t = formula.t
+class _Claim(NamedTuple):
+    statement: str
+    left: Node
+    right: Node
+
+
+def _claims(formula: Any, x0: Sym, w: Sym, F: Sym) -> list[_Claim]:
+    """Every identity of the proof."""
+    t, ito = formula.t, formula.calculus == "ito"
     start = g.substitute(F.flat(), {"t": g.ZERO} | {v.value: g.ZERO for v in w.flat()})
     slopes = gradient(F, w)
     change: Any = time_derivative(F, t)
-    if formula.calculus == "ito":
+    if ito:
         for j in range(formula.m):
             change = change + 0.5 * gradient(slopes[:, j], w)[:, j]
     a, b = formula.drift(F, t), formula.diffusion(F, t).matrix
-    ito = formula.calculus == "ito"
     drift = "F_t + 1/2 sum_j F_{w_j w_j} = a(F, t)" if ito else "F_t = a(F, t)"
-    rows: list[tuple[str, Node, Node]] = []
+    rows = []
     for i in range(formula.d):
         part = f" of component {i + 1}" if formula.d > 1 else ""
-        rows.append((f"the initial value F(x0, 0, 0) = x0{part}", start[i], x0.nodes[i]))
-        rows.append((f"the drift identity {drift}{part}", change.nodes[i], a.nodes[i]))
+        rows.append(_Claim(f"the initial value F(x0, 0, 0) = x0{part}", start[i], x0.nodes[i]))
+        rows.append(_Claim(f"the drift identity {drift}{part}", change.nodes[i], a.nodes[i]))
         for j in range(formula.m):
             name = f"the diffusion identity F_w{j + 1} = b{j + 1}(F, t)" if formula.m > 1 else _DIFFUSION
-            rows.append((name + part, slopes.nodes[i, j], b.nodes[i, j]))
+            rows.append(_Claim(name + part, slopes.nodes[i, j], b.nodes[i, j]))
     return rows
 
 
@@ -241,7 +246,8 @@ def _points(formula: Any, m: int) -> Sequence[Mapping[str, float]]:
 # --- the verdict ---------------------------------------------------------------------------------------
 
 
-def _judge(sde: Solved, statement: str, left: Node, right: Node, points: Sequence[Mapping[str, float]]) -> Identity:
+def _judge(sde: Solved, claim: _Claim, points: Sequence[Mapping[str, float]], names: Mapping[str, str]) -> Identity:
+    statement, left, right = claim
     residual = g.sub(left, right)
     worst, point, sides = _worst(residual, left, right, points)
     if point is None:
@@ -256,7 +262,8 @@ def _judge(sde: Solved, statement: str, left: Node, right: Node, points: Sequenc
         method = SYMBOLIC
     else:
         method = DIGITS_50 if worst <= tolerance([]) else ROUNDING
-    shown = {_readable(k): float(v) for k, v in point.items() if k in g.variables([left, right])}
+    used = g.variables([left, right])
+    shown = {names[k]: float(v) for k, v in point.items() if k in used}
     return Identity(statement, method, float(worst), shown, *sides)
 
 
@@ -272,7 +279,7 @@ def _worst(
             at = {name: mpmath.mpf(v) for name, v in point.items()}
             (value, *sides), scale = evaluate_at([residual, left, right], at, mpmath)
             if value == value:
-                relative = abs(value) / scale if value else mpmath.mpf(0)
+                relative = abs(value) / (scale or 1)
                 found.append((relative, k, (float(sides[0]), float(sides[1]))))
     if len(found) < FEWEST_POINTS:
         return 0, None, (0.0, 0.0)
@@ -295,5 +302,8 @@ def _simplifies(residual: Node) -> bool:
     return any(way(expression) == 0 for way in ways)
 
 
-def _readable(name: str) -> str:
-    return "W" + name[1:] if name.startswith("w") else name.removeprefix("p.")
+def _readable_names(formula: Any, scalar: bool) -> dict[str, str]:
+    """Inputs as the arguments of ``exact`` that they are."""
+    names = {"t": "t"} | {name: name.removeprefix("p.") for name in formula.parameters.vector_names}
+    names |= {f"x{i}": "x0" if scalar else f"x0[{i}]" for i in range(formula.d)}
+    return names | {f"w{j}": "W" if formula.m == 1 else f"W[{j}]" for j in range(formula.m)}

@@ -179,9 +179,7 @@ def test_a_functional_whose_error_changes_sign_misleads_alone_but_not_among_seve
     h = 1.0 / n
     # for Euler-Maruyama on OU, E[X^2] and E[X] have errors of one sign each; a mixture cancels at h = 1/48
     exact = {"x": np.exp(-1.0), "x^2": np.exp(-2.0) + 0.18 * (1 - np.exp(-2.0))}
-    chain = weak_quadrature(
-        euler_maruyama(OU), 1.0, 1.0, {"x": lambda x: x, "x^2": np.square}, exact=exact, n_steps=n
-    )
+    chain = weak_quadrature(euler_maruyama(OU), 1.0, 1.0, {"x": lambda x: x, "x^2": np.square}, exact=exact, n_steps=n)
     errors = chain.table.errors
     ratio = np.interp(1 / 48, h[::-1], (errors[:, 1] / errors[:, 0])[::-1])
     trap = {"trap": lambda x: x**2 - ratio * x}
@@ -189,9 +187,7 @@ def test_a_functional_whose_error_changes_sign_misleads_alone_but_not_among_seve
     alone = weak_quadrature(euler_maruyama(OU), 1.0, 1.0, trap, exact=limit)
     slopes = alone.table.fits[0].slopes
     assert slopes.max() > 1.5 or slopes.min() < 0.5
-    both = weak_quadrature(
-        euler_maruyama(OU), 1.0, 1.0, trap | {"x": lambda x: x}, exact=limit | {"x": exact["x"]}
-    )
+    both = weak_quadrature(euler_maruyama(OU), 1.0, 1.0, trap | {"x": lambda x: x}, exact=limit | {"x": exact["x"]})
     assert both.order == pytest.approx(1.0, abs=0.02)
 
 
@@ -265,9 +261,7 @@ def test_coordinates_are_inverted(coordinate, x):
     np.testing.assert_allclose(coordinate.forward(coordinate.inverse(np.array(x))), x, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("problem", "name"), [(OU, "x"), (DOUBLE_WELL, "x"), (SINH, "/ 1)"), (GBM, "/ 0.1)")]
-)
+@pytest.mark.parametrize(("problem", "name"), [(OU, "x"), (DOUBLE_WELL, "x"), (SINH, "/ 1)"), (GBM, "/ 0.1)")])
 def test_the_coordinate_follows_the_noise(problem, name):
     grid = place_grid(milstein(problem), problem.x0, 1.0)
     assert grid.coordinate.name.endswith(name)
@@ -325,15 +319,19 @@ def test_a_start_outside_the_grid_is_refused():
         weak_quadrature(euler_maruyama(OU), 9.0, 1.0, grid=Grid1D(Coordinate.linear(), -3.0, 3.0))
 
 
+@pytest.mark.parametrize("f", [np.sum, lambda x: np.full_like(x, np.nan)])
+def test_functionals_that_are_no_functions_of_every_point_are_refused(f):
+    with pytest.raises(ParameterError, match="one number for each"):
+        weak_quadrature(euler_maruyama(OU), 1.0, 1.0, {"f": f})
+
+
 def test_a_step_of_two_components_is_refused():
     step = StepFunction(lambda x, t, h, xi: x, 2, ("normal", "normal"))
     with pytest.raises(ParameterError, match="d=1"):
         expectations(step, [np.cos], 0.0, 1.0, (8,), Grid1D(Coordinate.linear(), -3.0, 3.0))
 
 
-@pytest.mark.parametrize(
-    "arguments", [(0.0, 1.0, 30, 7), (0.0, 1.0, 10, 8), (1.0, 0.0, 30, 8), (0.0, np.inf, 30, 8)]
-)
+@pytest.mark.parametrize("arguments", [(0.0, 1.0, 30, 7), (0.0, 1.0, 10, 8), (1.0, 0.0, 30, 8), (0.0, np.inf, 30, 8)])
 def test_grids_that_make_no_sense_are_refused(arguments):
     with pytest.raises(ParameterError, match="stencil"):
         Grid1D(Coordinate.linear(), *arguments)

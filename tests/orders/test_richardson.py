@@ -14,7 +14,7 @@ from stochsim.orders.richardson import (
     local_slopes,
     smallest_order,
 )
-from stochsim.orders.tables import order_table, table_from_values
+from stochsim.orders.tables import check_step_counts, order_table, table_from_values
 
 H = 2.0 ** -np.arange(3, 13)
 coefficient = st.floats(-1.0, 1.0)
@@ -174,6 +174,12 @@ def test_levels_that_are_nan_are_left_out():
 def test_steps_that_do_not_fall_geometrically_are_refused(h, errors):
     with pytest.raises(ParameterError, match="give"):
         fit_order(h, errors)
+
+
+@pytest.mark.parametrize("n_steps", [(8, 16), (8, 16, 24), (8.0, 16.0, 32.0), (0, 1, 2), (32, 16, 8)])
+def test_step_counts_that_give_no_order_are_refused(n_steps):
+    with pytest.raises(ParameterError, match="at least 3 whole numbers"):
+        check_step_counts(n_steps)
 
 
 def test_exact_values_for_some_functionals_only_are_refused():
