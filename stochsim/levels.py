@@ -146,9 +146,7 @@ class CoupledRun:
     executor: str = "auto"
 
     @staticmethod
-    def of(
-        sde: SDE, scheme: Scheme | None, levels: Levels, key: tuple[int, int], **options: Any
-    ) -> CoupledRun:
+    def of(sde: SDE, scheme: Scheme | None, levels: Levels, key: tuple[int, int], **options: Any) -> CoupledRun:
         """For the first values of the parameters; the grid is refined as the model's solution asks."""
         needs = options.pop("needs", ("dW",))
         exact = options.pop("exact", True)
@@ -163,7 +161,7 @@ class CoupledRun:
     def layout(self) -> Layout:
         """Rows of a block."""
         p, v = self.program, self.levels
-        return Layout(p.d, len(p.noise), len(p.functionals), v.n_levels, v.lowest, self.sup)
+        return Layout(p.d, len(p.noise), len(p.functionals), v.n_levels, v.lowest, v.finest + v.lowest, self.sup)
 
     @property
     def operations(self) -> float:
@@ -175,11 +173,7 @@ class CoupledRun:
     def array_seconds(self, n_paths: int) -> float:
         """Rough cost by the array executor: a microsecond and a nanosecond a path for each operation."""
         calls = -(-n_paths // LEAF)
-        return (
-            2.0 ** (self.levels.finest + self.levels.lowest)
-            * self.operations
-            * (1.5e-6 * calls + 1e-9 * n_paths)
-        )
+        return 2.0 ** (self.levels.finest + self.levels.lowest) * self.operations * (1.5e-6 * calls + 1e-9 * n_paths)
 
     def chosen_executor(self, n_paths: int) -> str:
         """The executor for so many paths."""
@@ -188,9 +182,7 @@ class CoupledRun:
             return self.executor
         if Program((*p.step, *p.functionals, *p.readout)).is_opaque:
             return "arrays"
-        if self.array_seconds(n_paths) < COMPILE_SECONDS and not cache.is_cached(
-            coupled_text(p, self.layout)
-        ):
+        if self.array_seconds(n_paths) < COMPILE_SECONDS and not cache.is_cached(coupled_text(p, self.layout)):
             return "arrays"
         return "lanes"
 
@@ -252,9 +244,7 @@ class CoupledRun:
     def _array_worker(self) -> Callable[[int, int], Ends]:
         return lambda lo, hi: self.run_arrays([self.program.step], lo, hi)[0]
 
-    def run_arrays(
-        self, steps: list[tuple[Node, ...]], lo: int, hi: int, lags: list[str] | None = None
-    ) -> list[Ends]:
+    def run_arrays(self, steps: list[tuple[Node, ...]], lo: int, hi: int, lags: list[str] | None = None) -> list[Ends]:
         """Several steps (a scheme and its mutants) on the same paths, by NumPy.
 
         ``lags`` tampers with the noise of each: ``""`` not at all, ``"shifted"`` takes the increment of the
@@ -296,9 +286,7 @@ class ArrayLevels:
         self.draw = compile_arrays(p.draw, ("h", *draws))
         self.merge = compile_arrays(p.merge, (*(f"left_{n}" for n in p.noise), *p.noise, "hl", "hr"))
         self.functional = compile_arrays(p.functionals, (*y, "t", "h", *p.noise, *draws, *p.parameters))
-        self.steps = [
-            compile_arrays(s, (*x, "t", "h", *p.noise, *p.parameters)) if s else None for s in steps
-        ]
+        self.steps = [compile_arrays(s, (*x, "t", "h", *p.noise, *p.parameters)) if s else None for s in steps]
         start = [np.full(n, s) for s in run.start]
         self.x = [[list(start) for _ in range(self.v.n_levels)] for _ in steps]
         self.y = [np.zeros(n) for _ in p.functionals]
@@ -320,7 +308,7 @@ class ArrayLevels:
                 exact = self.run._read(self.y, ts[kk])
             level = 0
             while True:
-                if level >= self.v.lowest:
+                if 0 <= level - self.v.lowest < self.v.n_levels:
                     odd = (kk >> level) & 1 == 0  # the second of a pair of steps of this level
                     self._step(level - self.v.lowest, ts[kk - (1 << level)], ts[kk], current, exact, odd)
                 if (kk >> level) & 1 or level == self.v.top:

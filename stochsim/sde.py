@@ -243,7 +243,7 @@ class SDE:
         """The Itô generator applied to ``f(x)``, as a SymPy expression."""
         from stochsim.symbolic import display
 
-        return display.generator(self.to_ito().formula(), f, self.scalar_state)
+        return display.generator(self.to_ito().formula(), f, self.scalar_state, self.components)
 
     def ito(self, f: Callable[[Any], Any], inverse: Callable[[Any], Any] | None = None) -> SDE:
         """The SDE of Y = f(X) by Itô's lemma.
@@ -268,4 +268,4 @@ class SDE:
         """The Fokker-Planck equation of the density u(x, t), as a SymPy ``Eq``."""
         from stochsim.symbolic import display
 
-        return display.fokker_planck(self.to_ito().formula())
+        return display.fokker_planck(self.to_ito().formula(), self.components)

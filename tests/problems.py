@@ -79,3 +79,14 @@ def rotation() -> ss.SDE:
         x0=[0.3, -0.2],
         name="pendulum",
     )
+
+
+def bounded() -> ss.SDE:
+    """dX = -sin X cos^3 X dt + cos^2 X dW, X = arctan(tan x0 + W): every scheme stays near [-pi/2, pi/2]."""
+    return ss.SDE(
+        drift=lambda x, t, p: -np.sin(x) * np.cos(x) ** 3,
+        diffusion=lambda x, t, p: np.cos(x) ** 2,
+        x0=0.3,
+        exact=lambda x0, t, W, p: np.arctan(np.tan(x0) + W),
+        name="arctan",
+    )

@@ -42,7 +42,7 @@ def compile_arrays(outputs: tuple[Node, ...], inputs: tuple[str, ...]) -> Callab
     writer.special = lambda node, args: _special(node, args, extra)
     lines = writer.write(outputs)
     names = [writer.name(o) for o in outputs]
-    body = "\n    ".join([*lines, f"return ({', '.join(names)},)"])
+    body = "\n    ".join([*lines, f"return ({''.join(n + ', ' for n in names)})"])
     source = f"def program({', '.join(identifier(i) for i in inputs)}):\n    {body}\n"
     used = {node.op for node in g.walk(outputs)}
     for node in g.walk(outputs):

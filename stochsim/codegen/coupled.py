@@ -51,18 +51,17 @@ class CoupledProgram:
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of the state of one block: levels of x, left halves, current increment, functionals, sup errors."""
+    """Rows of the state of one block: levels of x, left halves, current increment, functionals, sup errors.
+
+    ``lowest`` is the level of the finest step of the scheme, ``top`` that of the whole interval."""
 
     d: int
     n_noise: int
     n_functionals: int
     n_levels: int
     lowest: int
+    top: int
     sup: bool
-
-    @property
-    def top(self) -> int:
-        return self.lowest + self.n_levels - 1
 
     def x(self, level: int = 0) -> int:
         return level * self.d
@@ -145,7 +144,7 @@ def coupled_text(program: CoupledProgram, layout: Layout) -> str:
         *indent([f"{left[f'left_{n}']} = {current[n]}" for n in program.noise]),
     ]
     step = [
-        f"if level >= {layout.lowest}:",
+        f"if {layout.lowest} <= level <= {layout.lowest + layout.n_levels - 1}:",
         *indent(
             [
                 "t = ts[kk - (1 << level)]",

@@ -142,8 +142,9 @@ def forced_ornstein_uhlenbeck(
 def decaying_additive(a: Any = 0.5, b: Any = 1.0, x0: float = 1.0) -> SDE:
     """Linear decay with fading additive noise, dX = (b / sqrt(1+t) - X / (2 (1+t))) dt + a b / sqrt(1+t) dW.
 
-    From a start at t0, X_t = (sqrt(1 + t0) x0 + b (t - t0 + a (W_t - W_t0))) / sqrt(1 + t). Its drift is
-    linear, so schemes of order 1.5 for additive noise show order 2 here (Roessler 2010, eq. (7.5)).
+    From a start at t0, X_t = (sqrt(1 + t0) x0 + b (t - t0 + a (W_t - W_t0))) / sqrt(1 + t). The
+    integrating factor is sqrt(1 + t). The drift is linear, so schemes of order 1.5 for additive noise show
+    order 2 here.
 
     Parameters
     ----------

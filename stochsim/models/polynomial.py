@@ -32,8 +32,8 @@ def _with_growth(rate: Any, volatility: Any) -> Any:
 def log_verhulst(growth: Any = 1.0, sigma: Any = 0.5, x0: float = 0.0) -> SDE:
     """Logarithm of a population with logistic growth, dX = (growth - sigma^2/2 - exp X) dt + sigma dW.
 
-    X_t = c t + sigma W_t - log(exp(-x0) + int_0^t exp(c s + sigma W_s) ds), c = growth - sigma^2/2 (Kloeden &
-    Platen 1992, eq. (4.4.51), in the variable log X). The noise is additive and the drift nonlinear: it tells
+    X_t = c t + sigma W_t - log(exp(-x0) + int_0^t exp(c s + sigma W_s) ds), c = growth - sigma^2/2: the
+    logistic equation of Kloeden & Platen 1992, Section 4.4, in the variable log X. The noise is additive and the drift nonlinear: it tells
     strong order 1.5 from the order 2 that such schemes show on linear drifts. The drift is one-sided
     Lipschitz only: exp X grows faster than linearly, downwards.
 
@@ -79,7 +79,7 @@ def ginzburg_landau(growth: Any = 0.5, sigma: Any = 0.5, x0: float = 1.0) -> SDE
     """Stochastic Ginzburg-Landau equation, dX = ((growth + sigma^2/2) X - X^3) dt + sigma X dW.
 
     X_t = x0 exp(growth t + sigma W_t) / sqrt(1 + 2 x0^2 int_0^t exp(2 growth s + 2 sigma W_s) ds) (Kloeden &
-    Platen 1992, eq. (4.4.53)). The cubic drift makes the moments of the Euler-Maruyama scheme diverge
+    Platen 1992, Section 4.4). The cubic drift makes the moments of the Euler-Maruyama scheme diverge
     (Hutzenthaler, Jentzen & Kloeden 2011): use a tamed or an implicit scheme.
 
     Parameters
@@ -151,7 +151,12 @@ def double_well(a: Any = 1.0, b: Any = 1.0, sigma: Any = 0.7, x0: float = 0.0) -
 def _boltzmann(x: Any, p: Any) -> Any:
     """exp(u x^2 - w x^4) over its integral, u = a / sigma^2, w = b / (2 sigma^2).
 
-    The integral is sqrt(s/2) e^z K_(1/4)(z) for u = -s w... for u < 0 and (pi/2) sqrt(s) e^z (I_(-1/4)(z) + I_(1/4)(z)) for u > 0,
-    with z = u^2 / (8 w) (Gradshteyn & Ryzhik, 3.469).
+    The integral is sqrt(pi) (2 w)^(-1/4) e^z D_{-1/2}(-u / sqrt(2 w)), z = u^2 / (8 w), with the parabolic
+    cylinder function D (NIST DLMF, (12.5.1)).
     """
-    raise NotImplementedError
+    from scipy.special import pbdv
+
+    u, w = p.a / p.sigma**2, 0.5 * p.b / p.sigma**2
+    cylinder, _ = pbdv(-0.5, -u / np.sqrt(2.0 * w))
+    x = np.asarray(x, dtype=float)
+    return (2.0 * w) ** 0.25 * np.exp(u * x**2 - w * x**4 - 0.125 * u**2 / w) / (np.sqrt(np.pi) * cylinder)

@@ -99,7 +99,7 @@ def draw_noncentral_chi2(degrees: Any, noncentrality: Any, u: Any) -> Any:
     """Noncentral chi-squared numbers from two rows of uniforms.
 
     A Poisson number N of mean noncentrality / 2 by inversion, then a chi-squared number with degrees + 2 N
-    (Johnson, Kotz & Balakrishnan 1995, eq. (29.2)).
+    (Johnson, Kotz & Balakrishnan 1995, Chapter 29).
     """
     from scipy.special import gammaincinv
     from scipy.stats import poisson

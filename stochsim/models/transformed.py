@@ -56,7 +56,7 @@ def _arctan_density(x: Any, mean: Any, variance: Any) -> Any:
 
 
 @model
-def arctan_ornstein_uhlenbeck(theta: Any = 1.0, sigma: Any = np.sqrt(2.0), x0: float = 0.5) -> SDE:
+def arctan_ornstein_uhlenbeck(theta: Any = 1.0, sigma: Any = 2.0**0.5, x0: float = 0.5) -> SDE:
     """Arctangent of an Ornstein-Uhlenbeck process.
 
     dX = -(theta sin X cos X + sigma^2 sin X cos^3 X) dt + sigma cos^2 X dW has the solution

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,7 @@ from stochsim.orders.levels import LevelMeans, usable_levels
 __all__ = [
     "BASES",
     "Basis",
+    "Disagreement",
     "ErrorSums",
     "Fit",
     "disagreement",
@@ -164,9 +166,7 @@ class Fit:
         return np.asarray(spread / np.abs(np.diff(np.log(self.h))))
 
 
-def fit_order(
-    sums: ErrorSums, basis: str | Basis = "C", *, metric: Metric = "l1", scale: float | None = None
-) -> Fit:
+def fit_order(sums: ErrorSums, basis: str | Basis = "C", *, metric: Metric = "l1", scale: float | None = None) -> Fit:
     """Order of convergence of the mean error of coupled levels.
 
     Parameters
@@ -260,8 +260,20 @@ def is_exact(sums: ErrorSums, scale: float) -> bool:
     return bool(np.all(np.abs(sums.first) < EXACT * scale * sums.n_paths))
 
 
-def disagreement(fit: Fit, other: Fit) -> tuple[float, float]:
-    """Difference of two orders fitted to the same sums, and its standard error.
+class Disagreement(NamedTuple):
+    """How two fits of the same paths differ.
+
+    ``difference`` of the orders, ``se`` of that difference, and ``model``: what the bounded half power and the
+    allowances of the two bases explain of it.
+    """
+
+    difference: float
+    se: float
+    model: float
+
+
+def disagreement(fit: Fit, other: Fit) -> Disagreement:
+    """Difference of two orders fitted to the same sums, with its standard error and its model part.
 
     Parameters
     ----------
@@ -278,7 +290,9 @@ def disagreement(fit: Fit, other: Fit) -> tuple[float, float]:
     weights = fit.weights - other.weights
     both = sorted({*fit.used, *other.used})
     variance = weights[both] @ fit.log_cov[np.ix_(both, both)] @ weights[both]
-    return fit.order - other.order, math.sqrt(max(float(variance), 0.0))
+    half = max(fit.basis.half_power, other.basis.half_power) * np.sqrt(fit.h / fit.h[0])
+    model = fit.basis.allowance + other.basis.allowance + abs(float(weights @ half))
+    return Disagreement(fit.order - other.order, math.sqrt(max(float(variance), 0.0)), model)
 
 
 def paths_needed(pilot: Fit, target: float, *, block: int = 256) -> int:

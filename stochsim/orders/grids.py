@@ -173,9 +173,7 @@ def place_grid(
         As in `place_grids`.
     """
     start = np.array([float(x0)])
-    return place_grids(
-        step, start, t_end, t0=t0, domains=(domain,), width=width, n_nodes=n_nodes, stencil=stencil
-    )[0]
+    return place_grids(step, start, t_end, t0=t0, domains=(domain,), width=width, n_nodes=n_nodes, stencil=stencil)[0]
 
 
 def place_grids(
@@ -259,9 +257,7 @@ def _coordinate(
     return Coordinate.arcsinh(float(x0[axis] + center), float(scale))
 
 
-def _local_variance(
-    step: StepMap, x0: FloatArray, axis: int, offset: FloatArray, t: float, h: float
-) -> FloatArray:
+def _local_variance(step: StepMap, x0: FloatArray, axis: int, offset: FloatArray, t: float, h: float) -> FloatArray:
     """Variance of component `axis` of one step per unit time, at x0 + offset (n,) along that axis."""
     x = np.repeat(x0[:, None], offset.size, axis=1)
     x[axis] += offset
@@ -295,9 +291,7 @@ def _closure_range(
     if not np.all(np.abs([low, high]) < FARTHEST) or np.any(reach < 1e-9 * (1.0 + np.abs(mean))):
         names = ", ".join(c.name for c in coordinates)
         msg = f"From x0={x0.tolist()} the scheme spreads over {low.tolist()} to {high.tolist()} in {names}; "
-        raise ParameterError(
-            msg + "give a grid, a shorter t_end, or a problem with noise in every component."
-        )
+        raise ParameterError(msg + "give a grid, a shorter t_end, or a problem with noise in every component.")
     return low, high
 
 

@@ -243,12 +243,7 @@ def stability_region(
     """
     across = np.atleast_1d(np.linspace(-4.0, 1.0, 101) if lh is None else np.asarray(lh))
     up = np.atleast_1d(np.linspace(0.0, 6.0, 101) if mu2h is None else np.asarray(mu2h, float))
-    if (
-        across.size == 0
-        or up.size == 0
-        or not np.isfinite(across).all()
-        or not np.all((up >= 0) & (up < np.inf))
-    ):
+    if across.size == 0 or up.size == 0 or not np.isfinite(across).all() or not np.all((up >= 0) & (up < np.inf)):
         raise ParameterError("lh or mu2h is empty, not finite or negative; give finite lh and mu2h >= 0.")
     if vectorized:
         return _region_of_arrays(factory, across, up, scheme, gauss_nodes, almost_sure)

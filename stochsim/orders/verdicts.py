@@ -124,8 +124,8 @@ def _doubt(fit: Fit, cross: Fit | None, level: float) -> str:
         return f"the errors do not follow the fitted curve (p = {fit.fit_p:.1e}); use smaller steps"
     if cross is None:
         return ""
-    difference, se = disagreement(fit, cross)
-    if abs(difference) <= normal_quantile(level) * se + fit.model + cross.model:
+    gap = disagreement(fit, cross)
+    if abs(gap.difference) <= normal_quantile(level) * gap.se + gap.model:
         return ""
     return (
         f"two estimators disagree, {fit.order:.3f} by {fit.basis.name} and {cross.order:.3f} by "
@@ -139,6 +139,4 @@ def _compare(fit: Fit, declared: float | None, delta: float) -> Verdict:
         return Verdict("measured", f"{measured}, none declared")
     inside = abs(fit.order - declared) + fit.half_width <= delta
     where = "inside" if inside else "not inside"
-    return Verdict(
-        "confirmed" if inside else "inconclusive", f"{measured} is {where} {declared:g} ± {delta:g}"
-    )
+    return Verdict("confirmed" if inside else "inconclusive", f"{measured} is {where} {declared:g} ± {delta:g}")

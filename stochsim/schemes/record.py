@@ -10,6 +10,7 @@ from typing import Any
 from stochsim.errors import SchemeError
 from stochsim.formula import Formula
 from stochsim.noise.increments import KINDS, NoisePlan
+from stochsim.parameters import Parameters
 from stochsim.symbolic.structure import CLASSES, primary
 from stochsim.symbolic.tracing import Sym, as_sym
 
@@ -54,6 +55,17 @@ class Scheme:
 
     def __repr__(self) -> str:
         return f"Scheme({self.name}: {self.calculus}, {self.noise} noise)"
+
+    def latex(self) -> str:
+        """The scheme as LaTeX, for one component with drift a(x, t) and diffusion b(x, t) and one noise."""
+        from stochsim.symbolic import scheme_display
+
+        a, b = scheme_display.abstract_coefficients()
+        sde = Formula(1, 1, a, b, self.calculus, Parameters({}, ()), (1.0,))
+        return scheme_display.scheme_latex(self, sde)
+
+    def _repr_latex_(self) -> str | None:
+        return None if self.is_exact else f"$\\displaystyle {self.latex()}$"
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]

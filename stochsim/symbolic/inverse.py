@@ -135,14 +135,14 @@ def _solved(f: Node, unknown: str, target: str) -> Iterator[Node]:
     from stochsim.symbolic.from_sympy import from_sympy
     from stochsim.symbolic.to_sympy import Label, symbol, to_sympy
 
-    labels = {name: Label(f"v{i}") for i, name in enumerate(sorted(g.variables([f])))}
+    names = {name: symbol(Label(f"v{i}")) for i, name in enumerate(sorted(g.variables([f])))}
     goal = symbol(Label("target"))
-    (expression,) = to_sympy([f], labels, exact=True)
+    (expression,) = to_sympy([f], names, exact=True)
     try:
-        found = sympy.solve(expression - goal, symbol(labels[unknown]))
+        found = sympy.solve(expression - goal, names[unknown])
     except NotImplementedError:  # SymPy's word for: no method known
         return
-    inputs = {label.text: g.var(name) for name, label in labels.items()} | {"target": g.var(target)}
+    inputs = {str(s): g.var(name) for name, s in names.items()} | {"target": g.var(target)}
     for solution in found:
         pieces = [e for e, _ in solution.args] if isinstance(solution, sympy.Piecewise) else [solution]
         for piece in pieces:

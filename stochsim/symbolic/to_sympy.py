@@ -19,7 +19,7 @@ from stochsim.symbolic import graph as g
 from stochsim.symbolic.graph import Node
 from stochsim.symbolic.tracing import Sym
 
-SIMPLE_DENOMINATOR = 16  # shown as a fraction: 1/2, 2/3, 5/12
+SIMPLE_DENOMINATOR = 16  # shown as a fraction: 1/2, 2/3, 5/12 (but 0.2 as it is)
 EXACT_DENOMINATOR = 10**6  # read as a fraction in proofs: 0.1 is meant as 1/10
 
 
@@ -80,29 +80,36 @@ def symbol(label: Label) -> Any:
     return sympy.Symbol(label.text, real=True)
 
 
-def latex_names(labels: Labels) -> dict[Any, str]:
-    """What SymPy's LaTeX printer needs to know of symbols whose LaTeX is not read off their names."""
-    return {symbol(label): label.latex for label in labels.values() if label.latex}
+def plain_symbols(labels: Labels) -> dict[str, Any]:
+    """The symbols of all inputs."""
+    return {name: symbol(label) for name, label in labels.items()}
 
 
 # --- from graphs -------------------------------------------------------------------------------------
 
 
 def to_sympy(
-    outputs: Sequence[Node], labels: Labels, named: Mapping[int, Any] | None = None, *, exact: bool = False
+    outputs: Sequence[Node],
+    symbols: Mapping[str, Any],
+    named: Mapping[int, Any] | None = None,
+    *,
+    exact: bool = False,
+    keep_products: bool = False,
 ) -> list[Any]:
     """The outputs as SymPy expressions.
 
     Parameters
     ----------
     outputs : sequence of Node
-    labels : mapping
-        How inputs are written; an input without a label keeps its own name.
+    symbols : mapping
+        SymPy symbols of the inputs, by input name; an input that is missing keeps its own name.
     named : mapping from node serial to expression, optional
         Nodes that are shown as a symbol of their own (stages, solutions of implicit equations).
     exact : bool
         Read every constant as the simplest fraction that rounds to it, as a proof needs, instead of showing
         it as the decimal number it was written as.
+    keep_products : bool
+        Leave (dW**2 - h)/2 as it is, of which SymPy makes dW**2/2 - h/2. For printing only.
 
     Raises
     ------
@@ -120,9 +127,9 @@ def to_sympy(
         elif node.op == "const":
             done[node.serial] = number(node.value, exact)
         elif node.op == "var":
-            done[node.serial] = symbol(labels.get(node.value, Label(str(node.value))))
+            done[node.serial] = symbols.get(node.value) or symbol(Label(str(node.value)))
         else:
-            done[node.serial] = _operation(node, [done[a.serial] for a in node.args])
+            done[node.serial] = _operation(node, [done[a.serial] for a in node.args], keep_products)
     return [as_number(done[o.serial]) for o in outputs]
 
 
@@ -139,7 +146,7 @@ def number(value: float, exact: bool) -> Any:
     if not math.isfinite(value):
         return sympy.nan if math.isnan(value) else (sympy.oo if value > 0 else -sympy.oo)
     fraction = Fraction(value).limit_denominator(EXACT_DENOMINATOR if exact else SIMPLE_DENOMINATOR)
-    if float(fraction) == value:
+    if float(fraction) == value and (exact or fraction.denominator % 5):
         return sympy.Rational(fraction.numerator, fraction.denominator)
     return sympy.Float(value)
 
@@ -192,7 +199,7 @@ def _builders() -> dict[str, Callable[..., Any]]:
     }
 
 
-def _operation(node: Node, args: list[Any]) -> Any:
+def _operation(node: Node, args: list[Any], keep_products: bool) -> Any:
     import sympy
 
     if node.op in g.LOGICAL:
@@ -203,6 +210,10 @@ def _operation(node: Node, args: list[Any]) -> Any:
     values = [as_number(a) for a in args]
     if node.op == "function":
         return _abstract(node.value, values)
+    if node.op in ("mul", "div") and keep_products:
+        factor, rest = (1 / values[1], values[0]) if node.op == "div" and values[1] != 0 else values
+        if factor.is_Rational and rest.is_Add:
+            return sympy.Mul(factor, rest, evaluate=False)
     return _builders()[node.op](*values)
 
 
