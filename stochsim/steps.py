@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,18 +176,18 @@ class ArrayStep:
     """
 
     def __init__(
-        self, sde: SDE, scheme: Scheme, parameters: np.ndarray | None = None, start: float = 0.0
+        self, sde: SDE, scheme: Scheme, parameters: Sequence[Any] | None = None, start: float = 0.0
     ) -> None:
         self._bind(step_program(sde, scheme), sde, parameters, start)
 
-    def _bind(self, program: StepProgram, sde: SDE, parameters: np.ndarray | None, start: float) -> None:
+    def _bind(self, program: StepProgram, sde: SDE, parameters: Sequence[Any] | None, start: float) -> None:
         vector = next(sde.parameters.points())[1] if parameters is None else parameters
         self.d = program.n_state
         self.primitives = tuple(p.kind for p in program.primitives)
         self.program = program
         names = [f"x{i}" for i in range(self.d)] + ["t", "h"] + [f"n{i}" for i in range(len(self.primitives))]
         self._function = compile_arrays(program.update, (*names, *program.parameters))
-        self._parameters = [np.float64(v) for v in (*vector, start)]
+        self._parameters = [np.asarray(v, dtype=float) for v in (*vector, start)]
 
     def __call__(self, x: np.ndarray, t: float, h: float, xi: np.ndarray) -> np.ndarray:
         """One step of all columns of x."""

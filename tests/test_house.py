@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"symbolic", "noise"}),
     frozenset({"codegen"}),
     frozenset({"parameters", "formula", "solution", "sde", "itolemma", "densities", "schedules", "schemes"}),
-    frozenset({"steps", "engine", "levels", "_request", "_results", "_simulate", "models"}),
+    frozenset({"steps", "engine", "levels", "_request", "_ensemble", "_results", "_simulate", "models"}),
     frozenset({"metrics", "laws", "orders"}),
     FAMILIES,
     frozenset({"plot", "_figure"}),

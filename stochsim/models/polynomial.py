@@ -18,7 +18,7 @@ NO_JOINT_LAW = (
 
 
 def _with_growth(rate: Any, volatility: Any) -> Any:
-    """Functionals y = (W_t, int_0^t exp(rate s + volatility W_s) ds); the elapsed time is y[2]."""
+    """Functionals y = (W_t, int_0^t exp(rate s + volatility W_s) ds, t)."""
 
     def functionals(y: Any, t: Any, h: Any, noise: Any, p: Any) -> Any:
         c, s, dW, dZ = rate(p), volatility(p), noise.dW[0], noise.dZ[0]
@@ -60,7 +60,7 @@ def log_verhulst(growth: Any = 1.0, sigma: Any = 0.5, x0: float = 0.0) -> SDE:
         params={"growth": growth, "sigma": sigma},
         x0=x0,
         exact=Solution(
-            readout=lambda x0, t, y, p: rate(p) * t + p.sigma * y[0] - np.log(np.exp(-x0) + y[1]),
+            readout=lambda x0, t, y, p: rate(p) * y[2] + p.sigma * y[0] - np.log(np.exp(-x0) + y[1]),
             functionals=_with_growth(rate, lambda p: p.sigma),
             n=3,
             needs=("dW", "dZ"),
@@ -91,7 +91,7 @@ def ginzburg_landau(growth: Any = 0.5, sigma: Any = 0.5, x0: float = 1.0) -> SDE
     """
 
     def readout(x0: Any, t: Any, y: Any, p: Any) -> Any:
-        return x0 * np.exp(p.growth * t + p.sigma * y[0]) / np.sqrt(1.0 + 2.0 * x0**2 * y[1])
+        return x0 * np.exp(p.growth * y[2] + p.sigma * y[0]) / np.sqrt(1.0 + 2.0 * x0**2 * y[1])
 
     def stationary(x: Any, p: Any) -> Any:
         from scipy.special import gammaln

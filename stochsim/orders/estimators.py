@@ -191,7 +191,7 @@ def fit_order(sums: ErrorSums, basis: str | Basis = "C", *, metric: Metric = "l1
         sums.h,
         mean,
         covariance,
-        None if metric == "mean" else kurtosis,
+        None if metric == "mean" else sums.moments("l1")[2],
         floor**2 if metric == "l2" else floor,
         metric == "mean",
     )

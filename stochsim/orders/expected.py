@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from stochsim.codegen.arrays import compile_arrays
+from stochsim.orders.richardson import Extrapolation
 from stochsim.parameters import Namespace
 from stochsim.sde import SDE
 from stochsim.steps import read_solution
 
 Functional = Callable[[np.ndarray], np.ndarray]
+ROUNDING = 1e-14
 NODES = np.linspace(-11.0, 11.0, 1761)  # the trapezoidal rule on a Gaussian weight: exact to rounding
 
 
-def expectation(sde: SDE, f: Functional, t_end: float, t0: float = 0.0) -> float | None:
-    """E f(X_T) at the first parameter values, or None where no closed form gives it.
+def expectation(sde: SDE, f: Functional, t_end: float, t0: float = 0.0) -> Extrapolation | None:
+    """E f(X_T) at the first parameter values with its uncertainty, or None where no closed form gives it.
 
     From the solution as a function of W_T (m = 1), else from the transition density (d = 1), by quadrature.
     """
@@ -32,7 +34,7 @@ def expectation(sde: SDE, f: Functional, t_end: float, t0: float = 0.0) -> float
     return None
 
 
-def _over_brownian(sde: SDE, f: Functional, t_end: float, t0: float) -> float:
+def _over_brownian(sde: SDE, f: Functional, t_end: float, t0: float) -> Extrapolation:
     formula, solution = sde.formula(), sde.solution
     assert solution is not None
     (node,) = read_solution(sde, solution, formula, first=1)
@@ -42,10 +44,12 @@ def _over_brownian(sde: SDE, f: Functional, t_end: float, t0: float) -> float:
     with np.errstate(all="ignore"):
         (x,) = compile_arrays((node,), names)(float(sde.start.reshape(-1)[0]), w, t_end, t0, *vector)
         weighted = np.exp(-0.5 * NODES**2) / np.sqrt(2 * np.pi) * f(np.broadcast_to(x, w.shape))
-    return float(np.sum(weighted) * (NODES[1] - NODES[0]))
+    fine = float(np.sum(weighted) * (NODES[1] - NODES[0]))
+    coarse = float(np.sum(weighted[::2]) * (NODES[2] - NODES[0]))
+    return Extrapolation(fine, abs(fine - coarse) + ROUNDING * float(np.sum(np.abs(weighted))))
 
 
-def _over_density(sde: SDE, f: Functional, t: float) -> float | None:
+def _over_density(sde: SDE, f: Functional, t: float) -> Extrapolation:
     from scipy.integrate import quad
 
     p: Any = Namespace(sde.parameters.first())
@@ -62,7 +66,8 @@ def _over_density(sde: SDE, f: Functional, t: float) -> float | None:
         value = float(np.squeeze(density(np.array([x]), t, x0, p)))
         return value * float(np.squeeze(f(np.array([x])))) if value > 0 else 0.0
 
-    total = 0.0
+    total, uncertainty = 0.0, 0.0
     for lo, hi in pairwise(points):
-        total += quad(integrand, lo, hi, epsabs=1e-14, epsrel=1e-13, limit=200)[0]
-    return total
+        value, error = quad(integrand, lo, hi, epsabs=1e-14, epsrel=1e-13, limit=200)
+        total, uncertainty = total + value, uncertainty + error
+    return Extrapolation(total, uncertainty + ROUNDING * abs(total))

@@ -17,11 +17,11 @@ FloatArray = npt.NDArray[np.float64]
 Dropped = tuple[tuple[int, str], ...]
 
 JUMP = 1.0
-"""A local order that differs by more than this from the next finer one marks a level that blew up."""
+"""A local order further than this, and the noise, from the next finer one marks a level that blew up."""
 OUTLIERS = 10.0
 """So does a relative second moment this many times that of the finest usable level: rare explosions."""
 RESOLVED = 4.0
-"""A signed mean is used when it exceeds this many of its standard errors."""
+"""Standard errors that count: a signed mean is used, a jump is one, when it exceeds this many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class LevelMeans:
     covariance : (n_levels, n_levels) array
         Covariance of these means.
     kurtosis : (n_levels,) array, optional
-        Relative second moment of what is averaged; None when unknown.
+        Relative second moment E e^2 / (E e)^2 of the error norms, whatever the metric; None when unknown.
     floor : (n_levels,) array
         Rounding level of the means.
     signed : bool
@@ -102,9 +102,7 @@ def usable_levels(means: LevelMeans) -> tuple[tuple[int, ...], Dropped]:
     """
     bad = {level: reason for level in range(len(means.h)) if (reason := _no_logarithm(means, level))}
     first, finest = _longest_run([level not in bad for level in range(len(means.h))])
-    coarsest = next(
-        (level + 1 for level in range(finest, first - 1, -1) if _blew_up(means, level, finest)), first
-    )
+    coarsest = next((level + 1 for level in range(finest, first - 1, -1) if _blew_up(means, level, finest)), first)
     used = tuple(range(coarsest, finest + 1))
     if coarsest > first:
         bad[coarsest - 1] = _blew_up(means, coarsest - 1, finest)
@@ -136,7 +134,7 @@ def _blew_up(means: LevelMeans, level: int, finest: int) -> str:
     if means.kurtosis is not None and means.kurtosis[level] > OUTLIERS * means.kurtosis[finest]:
         return "rare explosions"
     if level + 2 <= finest:
-        slack = RESOLVED * means.slope_noise(level) if means.signed else 0.0
-        if abs(means.slope(level) - means.slope(level + 1)) > JUMP + slack:
+        change = abs(means.slope(level) - means.slope(level + 1))
+        if change > JUMP + RESOLVED * means.slope_noise(level):
             return "the local order jumps"
     return ""

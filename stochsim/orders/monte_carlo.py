@@ -99,7 +99,7 @@ def _independent(
     exact = expectation(sde, f, levels.t_end, levels.t0) if sde.d == 1 else None
     mean, var = np.array(values), np.array(variances)
     if exact is not None:
-        return levels.h, mean - exact, np.diag(var), "closed form of the expectation, independent levels"
+        return levels.h, mean - exact.value, np.diag(var), "closed form of the expectation, independent levels"
     cov = np.diag(var[1:] + var[:-1]) - np.diag(var[1:-1], 1) - np.diag(var[1:-1], -1)
     return levels.h[:-1], np.diff(mean), cov, "differences of neighbouring step sizes, independent levels"
 

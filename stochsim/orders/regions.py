@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from stochsim.orders import stability
 from stochsim.orders.stability import StabilityRegion
 from stochsim.schemes.record import Scheme
@@ -24,8 +22,8 @@ def linear_test_step(scheme: Scheme) -> Any:
         name="linear test equation",
     )
 
-    def factory(lam: float, mu: float) -> ArrayStep:
-        return ArrayStep(sde, scheme, np.array([lam, mu]))
+    def factory(lam: Any, mu: Any) -> ArrayStep:
+        return ArrayStep(sde, scheme, [lam, mu])
 
     return factory
 
@@ -45,4 +43,4 @@ def stability_region(scheme: Scheme, **options: Any) -> StabilityRegion:
     StabilityRegion
         With ``.plot()``.
     """
-    return stability.stability_region(linear_test_step(scheme), scheme=scheme.name, **options)
+    return stability.stability_region(linear_test_step(scheme), scheme=scheme.name, vectorized=True, **options)

@@ -22,6 +22,7 @@ from stochsim.orders.grids import place_grid
 from stochsim.orders.linear_form import linear_form
 from stochsim.orders.quadrature import QuadratureOrder, default_functionals, weak_quadrature
 from stochsim.orders.quadrature_2d import weak_quadrature_2d
+from stochsim.orders.richardson import Extrapolation
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
 from stochsim.steps import ArrayStep
@@ -170,7 +171,7 @@ class _Quadrature:
         known = "exact expectations by quadrature of the closed form"
         return found, known if exact else "differences of neighbouring step sizes"
 
-    def _exact(self, functionals: Mapping[str, Any]) -> dict[str, float] | None:
+    def _exact(self, functionals: Mapping[str, Any]) -> dict[str, Extrapolation] | None:
         values = {n: expectation(self.sde, f, self.t_end, self.t0) for n, f in functionals.items()}
         known = {n: v for n, v in values.items() if v is not None}
         return known if len(known) == len(values) else None

@@ -13,6 +13,7 @@ from stochsim.errors import TraceError
 from stochsim.symbolic import graph as g
 from stochsim.symbolic.graph import Node
 from stochsim.symbolic.tracing import Sym, as_node
+from stochsim.symbolic.ufuncs import odd_root
 
 
 def from_sympy(expression: Any, inputs: Mapping[str, Node]) -> Node:
@@ -57,9 +58,7 @@ def _product(expression: Any, inputs: Mapping[str, Node]) -> Node:
 
 def _power(base: Node, exponent: Any, inputs: Mapping[str, Node]) -> Node:
     if exponent.is_Rational and exponent.q % 2 == 1 and exponent.q > 1:
-        size = g.power(g.unary("abs", base), g.const(float(exponent)))
-        negative = g.unary("neg", size) if exponent.p % 2 else size
-        return g.where(g.compare("lt", base, g.ZERO), negative, size)
+        return odd_root(base, exponent.p, exponent.q)
     return g.power(base, from_sympy(exponent, inputs))
 
 

@@ -136,6 +136,8 @@ def is_zero(outputs: Iterable[Node], points: Sequence[Mapping[str, float]]) -> b
     if not left:
         return True
     pieces = all_branches(left)
+    if len(pieces) > 1:  # a piece may be defined on one side of 0 only
+        points = [*points, *({k: -v if k[0] == "x" else v for k, v in p.items()} for p in points)]
     if any(_differs(left, p, FAST_TOLERANCE, math, b) for b in pieces for p in points):
         return False
     import mpmath

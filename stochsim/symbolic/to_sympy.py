@@ -126,6 +126,8 @@ def to_sympy(
             raise TraceError(_NO_FORMULA[node.args[0].op])
         elif node.op == "const":
             done[node.serial] = number(node.value, exact)
+        elif _is_signed(node):
+            done[node.serial] = _signed(node, done)
         elif node.op == "var":
             done[node.serial] = symbols.get(node.value) or symbol(Label(str(node.value)))
         else:
@@ -170,6 +172,30 @@ def as_condition(value: Any) -> Any:
     import sympy
 
     return value if _is_condition(value) else sympy.Ne(value, 0)
+
+
+def _is_sign(s: Node, a: Node) -> bool:
+    """Whether s is where(a < 0, -1, 1)."""
+    return s.op == "where" and s.args[0] is g.compare("lt", a, g.ZERO) and [v.value for v in s.args[1:]] == [-1.0, 1.0]
+
+
+def _is_signed(node: Node) -> bool:
+    """Whether this is s a = |a| or s (s a)^c = sign(a) |a|^c with s = where(a < 0, -1, 1), as in np.cbrt."""
+    if node.op != "mul" or node.args[0].op != "where":
+        return False
+    s, a = node.args
+    return _is_sign(s, a) or (
+        a.op == "pow" and a.args[0].op == "mul" and a.args[0].args[0] is s and _is_sign(s, a.args[0].args[1])
+    )
+
+
+def _signed(node: Node, done: Mapping[int, Any]) -> Any:
+    import sympy
+
+    s, a = node.args
+    if _is_sign(s, a):
+        return sympy.Abs(done[a.serial])
+    return sympy.sign(done[a.args[0].args[1].serial]) * done[a.serial]
 
 
 @cache

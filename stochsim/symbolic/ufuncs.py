@@ -56,9 +56,11 @@ BINARY: dict[Any, str] = {
 }
 
 
-def _cbrt(a: Node) -> Node:
-    size = g.power(g.unary("abs", a), g.const(1.0 / 3.0))
-    return g.where(g.compare("lt", a, g.ZERO), g.unary("neg", size), size)
+def odd_root(a: Node, p: int = 1, q: int = 3) -> Node:
+    """The real power a^(p/q) for odd q, also of negative a; differentiable to all orders except at 0."""
+    sign = g.where(g.compare("lt", a, g.ZERO), g.const(-1.0), g.ONE)  # with abs, second derivatives would end
+    size = g.power(g.mul(sign, a), g.const(p / q))
+    return g.mul(sign, size) if p % 2 else size
 
 
 def _arcsin(a: Node) -> Node:
@@ -80,7 +82,7 @@ COMPOSITE: dict[Any, Callable[..., Node]] = {
     np.positive: lambda a: a,
     np.square: lambda a: g.mul(a, a),
     np.reciprocal: lambda a: g.div(g.ONE, a),
-    np.cbrt: _cbrt,
+    np.cbrt: odd_root,
     np.arcsin: _arcsin,
     np.arccos: lambda a: g.sub(_HALF_PI, _arcsin(a)),
     np.arccosh: _arccosh,

@@ -45,7 +45,7 @@ def test_coefficients_agree_with_80_digits(h: float) -> None:
 
 def test_a_textbook_conditional_variance_cancels() -> None:
     """Negative control: the difference of closed forms, in double precision, has no correct digit left."""
-    a, h = 1.0, 2.0**-8
+    a, h = 1.0, 2.0**-16
     c0, c1, s = ou_coefficients(a, h)
     difference = -np.expm1(-2 * a * h) / (2 * a) - c0**2 * h - c1**2 * h**3 / 12
     assert abs(difference / s**2 - 1) > 0.1

@@ -19,11 +19,11 @@ CASES = (
     ("geometric_brownian_motion", "euler_maruyama", 0.5),
     ("geometric_brownian_motion", "milstein", 1.0),
     ("geometric_brownian_motion", "platen", 1.0),
-    ("cubic", "euler_maruyama", 0.5),
-    ("cubic", "milstein", 1.0),
-    ("cubic", "platen", 1.0),
-    ("sinh", "euler_maruyama", 0.5),
-    ("sinh", "milstein", 1.0),
+    ("arctan_brownian", "euler_maruyama", 0.5),
+    ("arctan_brownian", "milstein", 1.0),
+    ("arctan_brownian", "platen", 1.0),
+    ("sinh_brownian", "euler_maruyama", 0.5),
+    ("sinh_brownian", "milstein", 1.0),
 )
 LEAST_CASE, LEAST_POOLED = 0.91, 0.935
 
