@@ -19,7 +19,7 @@ from typing import Any
 
 from _contenders import CONTENDERS
 from _problems import STANDARD_NORMAL, Law, paths_of, problem
-from _process import Worker, load, machine, show, spread, write
+from _process import Worker, load, machine, show, spread, wait_until_idle, write
 
 STANDARD_ERRORS = 5.0  # false alarm of one comparison: 6e-7
 REQUIRED = {  # (contender, reference): least or largest ratio, with AVX-512 and without
@@ -90,6 +90,7 @@ def measure(name: str, names: list[str], options: argparse.Namespace) -> list[Ro
                 if rows[n].error:
                     continue
                 request = {"problem": name, "n_steps": n_steps, "n_paths": paths[n], "seed": round_number}
+                wait_until_idle(options.patience)
                 record(rows[n], workers[n].ask(request), warm=round_number > 0)
                 rows[n].first = workers[n].first
             progress(f"{name}: round {round_number} of {options.rounds}, load {load()}")
@@ -203,6 +204,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=contenders, default=list(CONTENDERS), help="comma-separated contenders")
     parser.add_argument("--problem", choices=("gbm", "ou"), help="one problem only")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for idle cores before each run")
     parser.add_argument("--python", type=interpreter, action="append", default=[], metavar="CONTENDER=PATH")
     options = parser.parse_args()
     options.interpreters = dict(options.python)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ class Ensemble:
         total = np.zeros((1, job.moment_size))
         k = len(self.program.readout)
         for lo, hi in engine.leaves(job):
-            leaf = replace(job, initial=lambda a, b, lo=lo: job.initial(lo + a, lo + b), n_paths=hi - lo)
+            leaf = replace(job, initial=partial(_shifted, job.initial, lo), n_paths=hi - lo)
             rows = self._with_start(leaf, np.empty((0, k, hi - lo)))[0]
             mean = rows.mean(axis=1)
             i, j = np.triu_indices(k)
@@ -192,11 +193,15 @@ class Ensemble:
         return arrays
 
 
+def _shifted(initial: Callable[[int, int], np.ndarray], by: int, lo: int, hi: int) -> np.ndarray:
+    return initial(by + lo, by + hi)
+
+
 def _tail(kind: str, m: int) -> tuple[int, ...]:
     return (m, m) if kind in ("A", "V") else (m,)
 
 
-def _place(name: str, plan: NoisePlan) -> tuple[str, tuple[int, ...]]:
+def _place(name: str, plan: NoisePlan) -> tuple[str, Any]:
     kind = max((k for k in plan.needs if name.startswith(k)), key=len)
     return kind, tuple(int(i) for i in name.removeprefix(kind).split("_"))
 

@@ -122,7 +122,7 @@ def _standardise(plan: NoisePlan, values: dict[str, Sym]) -> list[g.Node]:
         raise ModelError(
             "exact strong moments are known for dW and dZ; this scheme needs Lévy areas: use paths"
         )
-    nodes = (values["dW"] / np.sqrt(h)).flat()
+    nodes: list[g.Node] = (values["dW"] / np.sqrt(h)).flat()
     if "dZ" in plan.needs:
         rest = (values["dZ"] - 0.5 * h * values["dW"]) / (h * np.sqrt(h) * float(1 / np.sqrt(12.0)))
         nodes += rest.flat()

@@ -114,7 +114,7 @@ def as_noise(run: CoupledRun, values: np.ndarray, m: int, h: np.ndarray) -> Nois
     arrays: dict[str, np.ndarray] = {}
     for name, v in zip(run.program.noise, values, strict=True):
         kind = name.rstrip("0123456789_")
-        index = tuple(int(i) for i in name.removeprefix(kind).split("_"))
+        index: Any = tuple(int(i) for i in name.removeprefix(kind).split("_"))
         array = arrays.setdefault(kind, np.zeros((n, steps, *KINDS[kind].shape(m))))
         array[:, :, *index] = v
         if len(index) == 2:
