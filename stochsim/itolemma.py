@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,15 @@ import numpy as np
 
 from stochsim.errors import ModelError
 from stochsim.symbolic import graph as g
-from stochsim.symbolic.calculus import Diffusion, gradient
+from stochsim.symbolic.calculus import gradient
 from stochsim.symbolic.numbers import DATA_TOLERANCE, DIGITS, evaluate_at
 from stochsim.symbolic.tracing import Sym, as_node, as_sym, symbols, trace
 
 if TYPE_CHECKING:
     from stochsim.sde import SDE
+
+LARGEST = 150  # operations of a coefficient that SymPy may simplify: more may take it minutes
+SIMPLE_SOLUTION = 25  # the same for solutions, which simplify rarely and slowly
 
 Function = Callable[[Any], Any]
 Readout = Callable[[Any, Any, Any, Any], Any]
@@ -41,7 +45,9 @@ def transform(sde: SDE, f: Function, inverse: Function | None = None) -> SDE:
     Returns
     -------
     SDE
-        Of Y if f is invertible, else of (X, Y), with components named after those of X and ``y``.
+        Of Y if f is invertible, else of (X, Y), with components named after those of X and ``y``. Its
+        coefficients are formulas made at this call: they follow parameters, but not later changes of a
+        global or closure variable that the functions of the SDE of X use.
 
     Raises
     ------
@@ -82,9 +88,9 @@ class _Map:
     def __call__(self, x: Sym) -> Sym:
         return replaced(self.values, "z", x)
 
-    def coefficients(self, sde: SDE, t: Any, p: Any) -> tuple[Sym, Sym]:
-        """Drift (k,) and diffusion (k, m) of f(X) as formulas of ``z``."""
-        a, b = _coefficients(sde, self.z, t, p)
+    def coefficients(self, sde: SDE) -> tuple[Sym, Sym]:
+        """Drift (k,) and diffusion (k, m) of f(X) as formulas of ``z*, t, p.*``."""
+        a, b = _coefficients(sde, self.z)
         slope = gradient(self.values, self.z)
         drift: Any = slope @ a
         if sde.calculus == "ito":
@@ -94,16 +100,16 @@ class _Map:
         return as_sym(drift), slope @ b
 
 
-def _coefficients(sde: SDE, x: Sym, t: Any, p: Any) -> tuple[Sym, Sym]:
+def _coefficients(sde: SDE, x: Sym) -> tuple[Sym, Sym]:
     """Drift (d,) and diffusion (d, m) of a model at x (d,)."""
-    state = x.reshape(sde.start.shape)
-    b = Diffusion(as_sym(sde.diffusion(state, t, p)).nodes)
-    return as_sym(sde.drift(state, t, p)).flatten(), b.matrix
+    formula = sde.formula()
+    return formula.drift(x, formula.t), formula.diffusion(x, formula.t).matrix
 
 
 def replaced(values: Sym, letter: str, by: Sym) -> Sym:
-    """The values with the inputs ``<letter>0, <letter>1, ...`` replaced by other expressions."""
-    nodes = g.substitute(values.flat(), {f"{letter}{i}": n for i, n in enumerate(by.flat())})
+    """The values with the inputs ``<letter>0, <letter>1, ...`` (or ``t``) replaced by other expressions."""
+    names = {"t": as_node(by)} if letter == "t" else {f"{letter}{i}": n for i, n in enumerate(by.flat())}
+    nodes = g.substitute(values.flat(), names)
     return Sym(np.array(nodes, dtype=object).reshape(values.shape))
 
 
@@ -157,44 +163,74 @@ def _check_inverse(back: Sym, map_: _Map, sde: SDE) -> None:
 def _alone(sde: SDE, map_: _Map, back: Sym, name: str) -> SDE:
     """The SDE of Y: the coefficients at x = inverse(y)."""
     shape = () if map_.scalar else (map_.size,)
-
-    def state(y: Any) -> Sym:
-        return replaced(back, "y", as_sym(y))
-
-    def drift(y: Any, t: Any, p: Any) -> Sym:
-        return replaced(map_.coefficients(sde, t, p)[0], "z", state(y)).reshape(shape)
-
-    def diffusion(y: Any, t: Any, p: Any) -> Sym:
-        return replaced(map_.coefficients(sde, t, p)[1], "z", state(y))
+    a, b = (replaced(c, "z", back) for c in map_.coefficients(sde))
 
     def exact(readout: Readout, y0: Any, t: Any, w: Any, p: Any) -> Sym:
-        x = as_sym(readout(state(y0).reshape(sde.start.shape), t, w, p))
-        return map_(x).reshape(shape)
+        start = replaced(back, "y", as_sym(y0)).reshape(sde.start.shape)
+        return map_(as_sym(readout(start, t, w, p))).reshape(shape)
 
+    points = _points(map_, sde)
+    drift, diffusion = (_function(_simplified(c, points), "y") for c in (a.reshape(shape), b))
     x0 = _numbers(map_, sde).reshape(shape)
-    components = None if map_.scalar else _names("y", map_.size)
-    return _model(sde, (drift, diffusion), x0, exact, components, name)
+    found = _model(sde, (drift, diffusion), x0, exact, _names("y", map_.size), name)
+    return _with_simple_solution(found, points)
+
+
+def _with_simple_solution(sde: SDE, points: Sequence[Mapping[str, float]]) -> SDE:
+    """The model with its solution, if that is a function of the Brownian motion alone, simplified."""
+    known, formula = sde.solution, sde.formula()
+    if known is None or known.functionals is not None:
+        return sde
+    y, w = symbols("y", (sde.d,)), symbols("w", (sde.m,))
+    path = w[0] if sde.m == 1 else w
+    F = as_sym(known.readout(y.reshape(sde.start.shape), formula.t, path, formula.p))
+    at = [{**p} | {f"w{j}": math.sin(1.0 + 5 * i + j) for j in range(sde.m)} for i, p in enumerate(points)]
+    F = _simplified(F, at, SIMPLE_SOLUTION)
+
+    def readout(y0: Any, t: Any, path: Any, p: Any) -> Sym:
+        return replaced(replaced(replaced(F, "y", as_sym(y0)), "w", as_sym(path)), "t", as_sym(t))
+
+    return replace(sde, exact=replace(known, readout=readout))
 
 
 def _pair(sde: SDE, map_: _Map, name: str) -> SDE:
     """The SDE of (X, Y): Y is driven by the coefficients at X."""
-    d = sde.d
+    d, points = sde.d, _points(map_, sde)
+    added = (_simplified(c, points) for c in map_.coefficients(sde))
+    both = [np.concatenate([own, new]) for own, new in zip(_coefficients(sde, map_.z), added, strict=True)]
 
-    def drift(state: Any, t: Any, p: Any) -> Sym:
-        x = as_sym(state)[:d]
-        return np.concatenate([_coefficients(sde, x, t, p)[0], replaced(map_.coefficients(sde, t, p)[0], "z", x)])
-
-    def diffusion(state: Any, t: Any, p: Any) -> Sym:
-        x = as_sym(state)[:d]
-        return np.concatenate([_coefficients(sde, x, t, p)[1], replaced(map_.coefficients(sde, t, p)[1], "z", x)])
-
-    def exact(readout: Readout, start: Any, t: Any, w: Any, p: Any) -> Sym:
-        x = as_sym(readout(as_sym(start)[:d].reshape(sde.start.shape), t, w, p)).flatten()
-        return np.concatenate([x, map_(x)])
+    def exact(readout: Readout, start: Any, t: Any, w: Any, p: Any) -> Any:
+        x0, y0 = as_sym(start)[:d], as_sym(start)[d:]
+        x = as_sym(readout(x0.reshape(sde.start.shape), t, w, p)).flatten()
+        return np.concatenate([x, y0 + map_(x) - map_(x0)])
 
     x0 = np.concatenate([sde.start.ravel(), _numbers(map_, sde)])
     names = (*(sde.components or _names("x", d)), *_names("y", map_.size))
+    drift, diffusion = (_function(as_sym(c), "z") for c in both)
     return _model(sde, (drift, diffusion), x0, exact, names, f"(X, {name})")
+
+
+def _function(values: Sym, letter: str) -> Callable[[Any, Any, Any], Sym]:
+    """A coefficient of a model from formulas in ``<letter>0.., t, p.*``; parameters keep their input names."""
+    return lambda x, t, p: replaced(replaced(values, letter, as_sym(x)), "t", as_sym(t))
+
+
+def _simplified(values: Sym, points: Sequence[Mapping[str, float]], largest: int = LARGEST) -> Sym:
+    from stochsim.symbolic.from_sympy import simplified
+
+    return Sym(np.array(simplified(values.flat(), points, largest), dtype=object).reshape(values.shape))
+
+
+def _points(map_: _Map, sde: SDE) -> list[dict[str, float]]:
+    """Random points and their mirror images, the state as ``z*`` and its image as ``y*``, where f is defined."""
+    points = []
+    for point in sde.formula().points:
+        for sign in (1.0, -1.0):
+            at = {**point} | {f"z{i}": sign * point[f"x{i}"] for i in range(sde.d)}
+            values, _ = evaluate_at(map_.values.flat(), at)
+            if np.isfinite(values).all():
+                points.append(at | {f"y{i}": float(v) for i, v in enumerate(values)})
+    return points
 
 
 def _names(letter: str, count: int) -> tuple[str, ...]:
@@ -202,7 +238,7 @@ def _names(letter: str, count: int) -> tuple[str, ...]:
 
 
 def _numbers(map_: _Map, sde: SDE) -> np.ndarray:
-    """f at the start."""
+    """The image of the start."""
     point = {f"z{i}": float(v) for i, v in enumerate(sde.start.ravel())}
     values, _ = evaluate_at(map_.values.flat(), point)
     if not np.isfinite(values).all():

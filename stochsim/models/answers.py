@@ -34,7 +34,7 @@ def normal_vector(x: Any, mean: np.ndarray, cov: np.ndarray) -> np.ndarray:
     L = np.linalg.cholesky(cov)
     z = np.linalg.solve(L, np.moveaxis(np.asarray(x, dtype=float) - mean, -1, 0).reshape(len(mean), -1))
     log = -0.5 * (z * z).sum(axis=0) - np.log(np.diag(L)).sum() - 0.5 * len(mean) * np.log(2.0 * np.pi)
-    return np.exp(log).reshape(np.shape(x)[:-1])
+    return np.asarray(np.exp(log).reshape(np.shape(x)[:-1]))
 
 
 def second_moments(t: float, x0: Any, A: Any, a: Any, B: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -13,9 +13,7 @@ from stochsim.sde import SDE
 
 
 @model
-def geometric_brownian_motion(
-    mu: Any = 0.05, sigma: Any = 0.2, x0: float = 1.0, calculus: str = "ito"
-) -> SDE:
+def geometric_brownian_motion(mu: Any = 0.05, sigma: Any = 0.2, x0: float = 1.0, calculus: str = "ito") -> SDE:
     """Geometric Brownian motion, dX = mu X dt + sigma X dW.
 
     X_t = x0 exp((mu - sigma^2/2) t + sigma W_t) in the Itô calculus, x0 exp(mu t + sigma W_t) in that of
@@ -44,17 +42,13 @@ def geometric_brownian_motion(
         exact=lambda x0, t, W, p: x0 * np.exp((p.mu - shift * p.sigma**2) * t + p.sigma * W),
         mean=lambda t, x0, p: x0 * np.exp(growth(p) * t),
         cov=lambda t, x0, p: x0**2 * np.exp(2.0 * growth(p) * t) * np.expm1(p.sigma**2 * t),
-        density=lambda x, t, x0, p: lognormal(
-            x, np.log(x0) + (p.mu - shift * p.sigma**2) * t, p.sigma**2 * t
-        ),
+        density=lambda x, t, x0, p: lognormal(x, np.log(x0) + (p.mu - shift * p.sigma**2) * t, p.sigma**2 * t),
         name="geometric_brownian_motion",
     )
 
 
 @model
-def multi_noise_geometric_brownian_motion(
-    mu: Any = 0.05, sigma: Any = (0.2, -0.1, 0.15), x0: float = 1.0
-) -> SDE:
+def multi_noise_geometric_brownian_motion(mu: Any = 0.05, sigma: Any = (0.2, -0.1, 0.15), x0: float = 1.0) -> SDE:
     """Geometric Brownian motion with m noises, dX = mu X dt + X sum_k sigma_k dW_k (Itô).
 
     X_t = x0 exp((mu - |sigma|^2/2) t + sigma . W_t) (Kloeden & Platen 1992, eq. (4.4.59)). The noise is
@@ -81,9 +75,7 @@ def multi_noise_geometric_brownian_motion(
         exact=lambda x0, t, W, p: x0 * np.exp((p.mu - 0.5 * variance(p)) * t + np.sum(p.sigma * W)),
         mean=lambda t, x0, p: x0 * np.exp(p.mu * t),
         cov=lambda t, x0, p: x0**2 * np.exp(2.0 * p.mu * t) * np.expm1(variance(p) * t),
-        density=lambda x, t, x0, p: lognormal(
-            x, np.log(x0) + (p.mu - 0.5 * variance(p)) * t, variance(p) * t
-        ),
+        density=lambda x, t, x0, p: lognormal(x, np.log(x0) + (p.mu - 0.5 * variance(p)) * t, variance(p) * t),
         name="multi_noise_geometric_brownian_motion",
     )
 

@@ -92,10 +92,14 @@ def forced_ornstein_uhlenbeck(
 
     Parameters
     ----------
-    theta, omega : float or 1-d array_like
-        Rate of return and angular frequency, per unit time, not both 0.
-    amplitude, sigma : float or 1-d array_like
-        Strength of the force and of the noise.
+    theta : float or 1-d array_like
+        Rate of return, per unit time; theta and omega are not both 0.
+    amplitude : float or 1-d array_like
+        Strength of the force.
+    omega : float or 1-d array_like
+        Angular frequency of the force, per unit time.
+    sigma : float or 1-d array_like
+        Strength of the noise at time 0.
     fading : float or 1-d array_like
         Rate at which the noise dies out.
     x0 : float
@@ -211,9 +215,7 @@ def multivariate_ornstein_uhlenbeck(
         "mu": fixed(matrix("mu", mu, (d,))),
         "sigma": fixed(matrix("sigma", sigma, (d, None))),
     }
-    return _linear_gaussian(
-        lambda p: (-p.theta, p.mu, p.sigma), start, params, name="multivariate_ornstein_uhlenbeck"
-    )
+    return _linear_gaussian(lambda p: (-p.theta, p.mu, p.sigma), start, params, name="multivariate_ornstein_uhlenbeck")
 
 
 @model
@@ -247,9 +249,7 @@ def langevin_oscillator(omega: Any = 1.5, gamma: Any = 0.8, sigma: Any = 0.6, x0
     return require_positive(sde, "omega", "gamma", "sigma")
 
 
-def _linear_gaussian(
-    parts: Callable[[Any], Any], x0: np.ndarray, params: dict[str, Any], **named: Any
-) -> SDE:
+def _linear_gaussian(parts: Callable[[Any], Any], x0: np.ndarray, params: dict[str, Any], **named: Any) -> SDE:
     """DX = A (X - mu) dt + S dW with ``parts(p) = (A, mu, S)``."""
     d = len(x0)
 

@@ -166,9 +166,7 @@ def sinh_brownian(a: Any = 1.0, b: Any = 1.0, x0: float = 0.0) -> SDE:
         exact=lambda x0, t, W, p: np.sinh(np.arcsinh(x0) + p.a * t + p.b * W),
         mean=lambda t, x0, p: np.exp(0.5 * p.b**2 * t) * np.sinh(centre(t, x0, p)),
         cov=variance,
-        density=lambda x, t, x0, p: (
-            normal(np.arcsinh(x), centre(t, x0, p), p.b**2 * t) / np.sqrt(1.0 + np.square(x))
-        ),
+        density=lambda x, t, x0, p: normal(np.arcsinh(x), centre(t, x0, p), p.b**2 * t) / np.hypot(1.0, x),
         name="sinh_brownian",
     )
 
@@ -187,13 +185,18 @@ def arcsinh_brownian(b: Any = 1.0, x0: float = 0.2) -> SDE:
     x0 : float
         Start.
     """
+
+    def density(x: Any, t: Any, x0: Any, p: Any) -> Any:
+        x = np.clip(x, -300.0, 300.0)  # beyond, sinh overflows where the density is 0
+        return normal(np.sinh(x), np.sinh(x0), p.b**2 * t) * np.cosh(x)
+
     return SDE(
         drift=lambda x, t, p: -0.5 * p.b**2 * np.tanh(x) / np.cosh(x) ** 2,
         diffusion=lambda x, t, p: p.b / np.cosh(x),
         params={"b": b},
         x0=x0,
         exact=lambda x0, t, W, p: np.arcsinh(np.sinh(x0) + p.b * W),
-        density=lambda x, t, x0, p: normal(np.sinh(x), np.sinh(x0), p.b**2 * t) * np.cosh(x),
+        density=density,
         name="arcsinh_brownian",
     )
 

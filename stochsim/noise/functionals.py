@@ -114,8 +114,9 @@ def linear_step(A: Any, B: Any, h: Any, dW: Any, dZ: Any, e: Any) -> tuple[Any, 
     """exp(A h) - 1, and the integral of exp(A (h - s)) B dW_s over a step, jointly with (dW, dZ).
 
     Everything is computed at h / 256 from Taylor series and carried to h by doubling the step, which needs
-    no eigenvectors and no inverse: A may be any matrix with h |A| <= 16 in the maximum row sum; beyond that
-    the results are NaN.
+    no eigenvectors and no inverse: A may be any matrix with h |A| <= 16 in the maximum row sum, and the law
+    is right to relative 1e-12; beyond that the results are NaN. This takes about 1400 operations for d = 2
+    and 4100 for d = 3, nearly all of them on h and the parameters alone, so once a step for all paths.
 
     Parameters
     ----------

@@ -6,8 +6,7 @@ allowance of the basis.
 
 References
 ----------
-A. C. Aitken (1935), Proc. R. Soc. Edinburgh 55, 42 (generalised least squares); T. B. Armstrong and
-M. Kolesár (2018), Econometrica 86, 655 (intervals that carry a bounded bias).
+T. B. Armstrong and M. Kolesár (2018), Econometrica 86, 655 (intervals that carry a bounded bias).
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, special
+from scipy import special
 
 from stochsim.errors import ParameterError
+from stochsim.orders.least_squares import least_squares
 
 __all__ = ["BASES", "Basis", "Solution", "named_basis", "solve"]
 
@@ -110,21 +110,16 @@ def solve(h: FloatArray, y: FloatArray, g: FloatArray, basis: Basis, coarsest: f
         Step size at which the half-power bound of the basis is stated.
     """
     u = h / coarsest
-    columns = [np.ones_like(u), np.log(u), *(u**q for q in basis.powers[: len(u) - 3])]
+    columns = np.stack([np.ones_like(u), np.log(u), *(u**q for q in basis.powers[: len(u) - 3])], axis=1)
     half = basis.half_power * np.sqrt(u)
-    root = linalg.cholesky(g + NUGGET**2 * np.eye(len(u)) + np.outer(half, half), lower=True)
-    white = linalg.solve_triangular(root, np.column_stack([*columns, y]), lower=True)
-    q, r = linalg.qr(white[:, :-1], mode="economic")
-    coefficients = linalg.solve_triangular(r, q.T @ white[:, -1])
-    slope = q @ linalg.solve_triangular(r, np.eye(len(r))[1], trans="T")
-    weights = linalg.solve_triangular(root, slope, lower=True, trans="T")
-    misfit = white[:, -1] - white[:, :-1] @ coefficients
-    freedom = len(u) - len(columns)
+    covariance = g + NUGGET**2 * np.eye(len(u)) + np.outer(half, half)
+    coefficients, operator, chi_square = least_squares(columns, y, covariance)
+    weights, freedom = operator[1], len(u) - columns.shape[1]
     return Solution(
         order=float(coefficients[1]),
         se=math.sqrt(max(float(weights @ g @ weights), 0.0)),
         model=basis.allowance + abs(float(weights @ half)),
-        fit_p=float(special.chdtrc(freedom, misfit @ misfit)) if freedom else math.nan,
+        fit_p=float(special.chdtrc(freedom, chi_square)) if freedom else math.nan,
         weights=weights,
-        residuals=y - np.column_stack(columns) @ coefficients,
+        residuals=y - columns @ coefficients,
     )

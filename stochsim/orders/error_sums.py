@@ -76,9 +76,7 @@ class ErrorSums:
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
         if not np.array_equal(self.h, other.h):
-            raise ParameterError(
-                "error sums of different step sizes were added; use the same levels in all chunks"
-            )
+            raise ParameterError("error sums of different step sizes were added; use the same levels in all chunks")
         with np.errstate(over="ignore", invalid="ignore"):
             return ErrorSums(
                 self.h,
@@ -139,7 +137,5 @@ def checked_steps(h: npt.ArrayLike) -> FloatArray:
     if not good:
         raise ParameterError(f"step sizes {h!r} were given; give positive ones from coarse to fine")
     if len(steps) < FEWEST_LEVELS:
-        raise ParameterError(
-            f"{len(steps)} step sizes were given; an order needs {FEWEST_LEVELS} levels or more"
-        )
+        raise ParameterError(f"{len(steps)} step sizes were given; an order needs {FEWEST_LEVELS} levels or more")
     return steps

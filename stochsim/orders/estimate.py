@@ -222,10 +222,7 @@ class OrderEstimate:
             "statistical",
             "model",
         )
-        facts = {
-            name: getattr(self, name)
-            for name in (*names, "n_paths", "kurtosis", "problem", "scheme", "seconds")
-        }
+        facts = {name: getattr(self, name) for name in (*names, "n_paths", "kurtosis", "problem", "scheme", "seconds")}
         facts |= {"ci_low": self.ci[0], "ci_high": self.ci[1]}
         facts["declared"] = math.nan if self.declared is None else self.declared
         facts["limit"] = "not tested" if self.limit is None else str(self.limit)

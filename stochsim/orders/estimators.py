@@ -298,7 +298,7 @@ def disagreement(fit: Fit, other: Fit) -> Disagreement:
 def paths_needed(pilot: Fit, target: float, *, block: int = 256) -> int:
     """Paths for a total half-width, planned from a pilot: the standard error falls as n^(-1/2).
 
-    Doubled where the relative second moment exceeds 15 at a used level.
+    Doubled for error norms whose relative second moment exceeds 15 at a used level.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def paths_needed(pilot: Fit, target: float, *, block: int = 256) -> int:
     while high - low > block / 4:
         middle = (low + high) / 2
         low, high = (middle, high) if _planned(pilot, middle) > target else (low, middle)
-    heavy = bool(np.nanmax(pilot.kurtosis[list(pilot.used)], initial=0.0) > HEAVY_TAILS)
+    heavy = pilot.metric != "mean" and pilot.kurtosis[list(pilot.used)].max() > HEAVY_TAILS
     return block * math.ceil((2 if heavy else 1) * high / block)
 
 

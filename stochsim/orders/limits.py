@@ -31,10 +31,11 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, special
+from scipy import special
 
 from stochsim.errors import ParameterError
 from stochsim.orders.error_sums import FEWEST_LEVELS, checked_steps
+from stochsim.orders.least_squares import least_squares
 
 __all__ = ["LimitResult", "LimitSums", "Projection", "limit_test", "limit_threshold", "projections"]
 
@@ -334,10 +335,7 @@ def _extrapolate(
     u = sums.h[levels] / sums.h[0]
     columns = np.stack([np.ones_like(u), *(u**q for q in powers)], axis=1)
     covariance = (square - np.outer(mean, mean)) / np.outer(size, size) / n + MISFIT**2 * np.eye(len(u))
-    root = linalg.cholesky(covariance, lower=True)
-    white = linalg.solve_triangular(root, np.column_stack([columns, mean]) / size[:, None], lower=True)
-    q, r = linalg.qr(white[:, :-1], mode="economic")
-    coefficients = linalg.solve_triangular(r, q.T @ white[:, -1])
-    se = float(np.linalg.norm(linalg.solve_triangular(r, np.eye(len(r))[0], trans="T")))
-    misfit = white[:, -1] - white[:, :-1] @ coefficients
-    return float(coefficients[0]), se, float(special.chdtrc(len(u) - len(r), misfit @ misfit))
+    solved = least_squares(columns / size[:, None], mean / size, covariance)
+    row, freedom = solved.operator[0], columns.shape[0] - columns.shape[1]
+    fit_p = float(special.chdtrc(freedom, solved.chi_square))
+    return float(solved.coefficients[0]), math.sqrt(row @ covariance @ row), fit_p

@@ -24,6 +24,7 @@ from stochsim.symbolic.graph import Node
 from stochsim.symbolic.tracing import Sym
 
 Formulas = Callable[..., Any]
+TERM_CHANGES = (("dropped", 0.0), ("sign", -1.0), ("halved", 0.5), ("x 0.9", 0.9), ("x 1.1", 1.1))
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Mutant:
 def mutants(scheme: Scheme, sde: SDE) -> list[Mutant]:
     """Every mutant of a scheme on a model, those that change nothing there left out."""
     made = [*_coefficient_mutants(scheme), *_argument_mutants(scheme), *_term_mutants(scheme, sde)]
+    if sde.m > 1:
+        made.append(
+            Mutant("noises taken one by one: cross terms lost", _mutated(scheme, _without_cross_terms(scheme.formula)))
+        )
     kept = [m for m in made if _changes(m.scheme, scheme, sde)]
     return [*kept, *(Mutant(f"increments {lag}", scheme, lag) for lag in ("shifted", "reused"))]
 
@@ -69,11 +74,10 @@ def _mutated(scheme: Scheme, formula: Formulas) -> Scheme:
 
 
 def _coefficient_mutants(scheme: Scheme) -> Iterator[Mutant]:
-    for factor in (0.99, 1.01, 0.5, 2.0, -1.0):
+    for factor in (0.99, 1.01):
         yield Mutant(f"drift x {factor:g}", _with_view(scheme, _scaled(drift=factor)))
     for factor in (0.95, 0.98, 0.99, 1.01, 1.02, 1.05):
         yield Mutant(f"noise x {factor:g}", _with_view(scheme, _scaled(diffusion=factor)))
-    yield Mutant("drift dropped", _with_view(scheme, _scaled(drift=0.0)))
     yield Mutant("other calculus", _with_view(scheme, _other_calculus))
 
 
@@ -100,9 +104,7 @@ def _other_calculus(sde: Formula) -> Formula:
 
 def _argument_mutants(scheme: Scheme) -> Iterator[Mutant]:
     f = scheme.formula
-    yield Mutant(
-        "time at the end of the step", _mutated(scheme, lambda sde, x, t, h, *n: f(sde, x, t + h, h, *n))
-    )
+    yield Mutant("time at the end of the step", _mutated(scheme, lambda sde, x, t, h, *n: f(sde, x, t + h, h, *n)))
     for name, power in (("h in place of sqrt(h) in the noise", 0.5), ("noise too rough: h^(1/4)", -0.25)):
         yield Mutant(name, _mutated(scheme, _rescaled_noise(f, power)))
     yield Mutant("drift at half a noise step ahead", _with_view_at(scheme))
@@ -122,6 +124,20 @@ def _with_view_at(scheme: Scheme) -> Scheme:
     return _mutated(scheme, formula)
 
 
+def _without_cross_terms(f: Formulas) -> Formulas:
+    # the formula for diagonal noise on coupled noise: each Brownian motion as if it were alone
+    def formula(sde: Formula, x: Any, t: Any, h: Any, *noise: Any) -> Any:
+        none = [v * 0.0 for v in noise]
+        still = f(sde, x, t, h, *none)
+        result = still
+        for j in range(sde.m):
+            alone = [Sym(np.array([n if i == j else g.ZERO for i, n in enumerate(v.flat())])) for v in noise]
+            result = result + (f(sde, x, t, h, *alone) - still)
+        return result
+
+    return formula
+
+
 # --- wrong terms ------------------------------------------------------------------------------------
 
 
@@ -129,10 +145,18 @@ def _term_mutants(scheme: Scheme, sde: SDE) -> Iterator[Mutant]:
     program = ArrayStep(sde, scheme).program.update
     count = max(len(terms(node)) for node in program)
     if count < 3 and any(n.op == "solve" for n in g.walk(program)):
-        return  # the terms are inside the implicit equation; wrong coefficients reach them
+        yield from _hidden_term_mutants(scheme)
+        return
     for i in range(1, count):
-        for name, factor in (("dropped", 0.0), ("sign", -1.0), ("doubled", 2.0), ("halved", 0.5)):
+        for name, factor in TERM_CHANGES:
             yield Mutant(f"term {i} {name}", _mutated(scheme, _term_scaled(scheme.formula, i, factor)))
+
+
+def _hidden_term_mutants(scheme: Scheme) -> Iterator[Mutant]:
+    # the terms are inside an implicit equation: there they are the two coefficients
+    for name, factor in TERM_CHANGES:
+        yield Mutant(f"drift term {name}", _with_view(scheme, _scaled(drift=factor)))
+        yield Mutant(f"noise term {name}", _with_view(scheme, _scaled(diffusion=factor)))
 
 
 def terms(node: Node) -> list[tuple[float, Node]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,8 +12,40 @@ import numpy as np
 from stochsim.errors import TraceError
 from stochsim.symbolic import graph as g
 from stochsim.symbolic.graph import Node
+from stochsim.symbolic.numbers import is_zero
+from stochsim.symbolic.to_sympy import Label, symbol, to_sympy
 from stochsim.symbolic.tracing import Sym, as_node
 from stochsim.symbolic.ufuncs import odd_root
+
+
+def numbered_symbols(nodes: Iterable[Node]) -> tuple[dict[str, Any], dict[str, Node]]:
+    """SymPy symbols v0, v1, ... of all inputs, by input name, and the inputs by symbol name."""
+    names = sorted(g.variables(nodes))
+    symbols = {name: symbol(Label(f"v{i}")) for i, name in enumerate(names)}
+    return symbols, {f"v{i}": g.var(name) for i, name in enumerate(names)}
+
+
+def simplified(nodes: Sequence[Node], points: Sequence[Mapping[str, float]], largest: int) -> list[Node]:
+    """The nodes as SymPy simplifies them, each where that is shorter and equal in 50 digits at the points.
+
+    Nodes of more than ``largest`` operations stay as they are.
+    """
+    return [_simpler(node, points, largest) for node in nodes]
+
+
+def _simpler(node: Node, points: Sequence[Mapping[str, float]], largest: int) -> Node:
+    import sympy
+
+    symbols, inputs = numbered_symbols([node])
+    try:
+        (expression,) = to_sympy([node], symbols, exact=True)
+        if sympy.count_ops(expression) > largest:
+            return node
+        simpler = from_sympy(sympy.simplify(expression), inputs)
+    except TraceError:
+        return node  # a part that has no counterpart on the other side
+    shorter = sum(1 for _ in g.walk([simpler])) < sum(1 for _ in g.walk([node]))
+    return simpler if shorter and is_zero([g.sub(simpler, node)], points, every_piece=False) else node
 
 
 def from_sympy(expression: Any, inputs: Mapping[str, Node]) -> Node:

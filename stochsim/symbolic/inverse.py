@@ -132,17 +132,17 @@ def _peel(f: Node, unknown: str, y: Node) -> Node | None:
 def _solved(f: Node, unknown: str, target: str) -> Iterator[Node]:
     import sympy
 
-    from stochsim.symbolic.from_sympy import from_sympy
+    from stochsim.symbolic.from_sympy import from_sympy, numbered_symbols
     from stochsim.symbolic.to_sympy import Label, symbol, to_sympy
 
-    names = {name: symbol(Label(f"v{i}")) for i, name in enumerate(sorted(g.variables([f])))}
+    symbols, inputs = numbered_symbols([f])
     goal = symbol(Label("target"))
-    (expression,) = to_sympy([f], names, exact=True)
+    (expression,) = to_sympy([f], symbols, exact=True)
     try:
-        found = sympy.solve(expression - goal, names[unknown])
+        found = sympy.solve(expression - goal, symbols[unknown])
     except NotImplementedError:  # SymPy's word for: no method known
         return
-    inputs = {str(s): g.var(name) for name, s in names.items()} | {"target": g.var(target)}
+    inputs |= {"target": g.var(target)}
     for solution in found:
         pieces = [e for e, _ in solution.args] if isinstance(solution, sympy.Piecewise) else [solution]
         for piece in pieces:

@@ -123,19 +123,20 @@ def tolerance(outputs: Iterable[Node]) -> float:
     return HARD_TOLERANCE if exact else DATA_TOLERANCE
 
 
-def is_zero(outputs: Iterable[Node], points: Sequence[Mapping[str, float]]) -> bool:
+def is_zero(outputs: Iterable[Node], points: Sequence[Mapping[str, float]], *, every_piece: bool = True) -> bool:
     """Whether the expressions vanish identically, in each of their smooth pieces.
 
     An expression that is not 0 by construction is evaluated at the points in double precision, which
     rejects; what survives is evaluated in 50 digits, which accepts. For analytic expressions a zero at
     random points to 38 digits beyond the largest intermediate value leaves no practical doubt. The pieces
     of ``where``, ``abs``, ``minimum`` are each taken as formulas for all x, also where another one holds at
-    the points; so an expression that vanishes only because two pieces never meet does not pass.
+    the points; so an expression that vanishes only because two pieces never meet does not pass (without
+    ``every_piece``, only what holds at the points counts).
     """
     left = [o for o in outputs if not o.equals(0.0)]
     if not left:
         return True
-    pieces = all_branches(left)
+    pieces = all_branches(left) if every_piece else [{}]
     if len(pieces) > 1:  # a piece may be defined on one side of 0 only
         points = [*points, *({k: -v if k[0] == "x" else v for k, v in p.items()} for p in points)]
     if any(_differs(left, p, FAST_TOLERANCE, math, b) for b in pieces for p in points):

@@ -16,6 +16,7 @@ import numpy as np
 
 from stochsim.errors import TraceError
 from stochsim.symbolic import graph as g
+from stochsim.symbolic import signs
 from stochsim.symbolic.graph import Node
 from stochsim.symbolic.tracing import Sym
 
@@ -106,8 +107,8 @@ def to_sympy(
     named : mapping from node serial to expression, optional
         Nodes that are shown as a symbol of their own (stages, solutions of implicit equations).
     exact : bool
-        Read every constant as the simplest fraction that rounds to it, as a proof needs, instead of showing
-        it as the decimal number it was written as.
+        Read every constant as the simplest fraction that rounds to it, and where(a < 0, -1, 1) as the sign
+        of a, as a proof needs, instead of showing what was written.
     keep_products : bool
         Leave (dW**2 - h)/2 as it is, of which SymPy makes dW**2/2 - h/2. For printing only.
 
@@ -126,13 +127,13 @@ def to_sympy(
             raise TraceError(_NO_FORMULA[node.args[0].op])
         elif node.op == "const":
             done[node.serial] = number(node.value, exact)
-        elif _is_signed(node):
-            done[node.serial] = _signed(node, done)
+        elif (signed := signs.read(node, done, exact)) is not None:
+            done[node.serial] = signed
         elif node.op == "var":
             done[node.serial] = symbols.get(node.value) or symbol(Label(str(node.value)))
         else:
             done[node.serial] = _operation(node, [done[a.serial] for a in node.args], keep_products)
-    return [as_number(done[o.serial]) for o in outputs]
+    return [signs.tidied(as_number(done[o.serial]), exact) for o in outputs]
 
 
 _NO_FORMULA = {
@@ -147,10 +148,21 @@ def number(value: float, exact: bool) -> Any:
 
     if not math.isfinite(value):
         return sympy.nan if math.isnan(value) else (sympy.oo if value > 0 else -sympy.oo)
-    fraction = Fraction(value).limit_denominator(EXACT_DENOMINATOR if exact else SIMPLE_DENOMINATOR)
-    if float(fraction) == value and (exact or fraction.denominator % 5):
-        return sympy.Rational(fraction.numerator, fraction.denominator)
-    return sympy.Float(value)
+    found = _meant(value) if exact else _shown(value)
+    return sympy.Float(value) if found is None else sympy.Rational(found.numerator, found.denominator)
+
+
+def _shown(value: float) -> Fraction | None:
+    found = Fraction(value).limit_denominator(SIMPLE_DENOMINATOR)
+    return found if float(found) == value and found.denominator % 5 else None
+
+
+def _meant(value: float) -> Fraction | None:
+    found = Fraction(value).limit_denominator(SIMPLE_DENOMINATOR)
+    if abs(float(found) - value) <= 2 * math.ulp(value):  # 1/3 - 1 is one ulp from -2/3
+        return found
+    found = Fraction(value).limit_denominator(EXACT_DENOMINATOR)
+    return found if float(found) == value else None
 
 
 def _is_condition(value: Any) -> bool:
@@ -172,30 +184,6 @@ def as_condition(value: Any) -> Any:
     import sympy
 
     return value if _is_condition(value) else sympy.Ne(value, 0)
-
-
-def _is_sign(s: Node, a: Node) -> bool:
-    """Whether s is where(a < 0, -1, 1)."""
-    return s.op == "where" and s.args[0] is g.compare("lt", a, g.ZERO) and [v.value for v in s.args[1:]] == [-1.0, 1.0]
-
-
-def _is_signed(node: Node) -> bool:
-    """Whether this is s a = |a| or s (s a)^c = sign(a) |a|^c with s = where(a < 0, -1, 1), as in np.cbrt."""
-    if node.op != "mul" or node.args[0].op != "where":
-        return False
-    s, a = node.args
-    return _is_sign(s, a) or (
-        a.op == "pow" and a.args[0].op == "mul" and a.args[0].args[0] is s and _is_sign(s, a.args[0].args[1])
-    )
-
-
-def _signed(node: Node, done: Mapping[int, Any]) -> Any:
-    import sympy
-
-    s, a = node.args
-    if _is_sign(s, a):
-        return sympy.Abs(done[a.serial])
-    return sympy.sign(done[a.args[0].args[1].serial]) * done[a.serial]
 
 
 @cache

@@ -156,9 +156,7 @@ def test_the_rest_is_positive_at_tiny_steps() -> None:
 
 
 def test_a_step_beyond_the_stated_range_is_not_a_number() -> None:
-    growth, integral = linear_step(
-        np.array([[-17.0]]), np.eye(1), 1.0, np.array([0.4]), np.array([0.1]), np.zeros(1)
-    )
+    growth, integral = linear_step(np.array([[-17.0]]), np.eye(1), 1.0, np.array([0.4]), np.array([0.1]), np.zeros(1))
     assert np.isnan(growth).all()
     assert np.isnan(integral).all()
     assert functionals.LARGEST_STEP == 16.0

@@ -86,7 +86,8 @@ def hessian(f: Callable[[np.ndarray], Any], x: np.ndarray, step: float = 4e-3) -
             return sum(c * f(_moved(x, i, x[i] + k * step)) for c, k in zip(SECOND, OFFSETS, strict=True)) / step**2
         return slope(lambda v: slope(lambda w: f(_moved(_moved(x, i, v), j, w)), x[j], step), x[i], step)
 
-    return [[entry(i, j) for j in range(d)] for i in range(d)]
+    upper = {(i, j): entry(i, j) for i in range(d) for j in range(i, d)}
+    return [[upper[min(i, j), max(i, j)] for j in range(d)] for i in range(d)]
 
 
 # --- moments -------------------------------------------------------------------------------------------
@@ -121,14 +122,14 @@ def backward_residual(sde: SDE, t: float, x0: np.ndarray, factor: float = 1.0) -
 
 def starts(sde: SDE) -> list[np.ndarray]:
     rng = np.random.default_rng(4)
-    return [np.atleast_1d(sde.start) * rng.uniform(0.8, 1.3) + 0.1 * rng.uniform(size=sde.d) for _ in range(3)]
+    return [np.atleast_1d(sde.start) * rng.uniform(0.8, 1.3) + 0.1 * rng.uniform(size=sde.d) for _ in range(2)]
 
 
 @pytest.mark.parametrize("name", [n for n in WITH_MOMENTS if n not in TIME_DEPENDENT])
 def test_moments_obey_the_backward_equation(name: str) -> None:
     """The unique smooth solution of du/dt = L u from u = x_i, x_i x_j is E[X_i], E[X_i X_j]."""
     sde = MODELS[name]
-    for t, x0 in zip((0.1, 0.6, 1.7), starts(sde), strict=True):
+    for t, x0 in zip((0.1, 1.7), starts(sde), strict=True):
         assert backward_residual(sde, t, x0) < 1e-7
     x0 = np.atleast_1d(sde.start)
     np.testing.assert_allclose(
@@ -141,9 +142,7 @@ def test_moments_of_another_equation_do_not(name: str) -> None:
     """Negative control: parameters of the closed form 1 % off those of the equation."""
     sde, other = MODELS[name], MODELS[name]
     changed = {k: v * 1.01 for k, v in sde.parameters.values.items()}
-    other = sde.with_params(
-        **{k: ss.fixed(v) if v.ndim else float(v) for k, v in changed.items()}
-    )
+    other = sde.with_params(**{k: ss.fixed(v) if v.ndim else float(v) for k, v in changed.items()})
     mixed = SDE(
         sde.drift, sde.diffusion, sde.params, sde.x0, sde.calculus,
         mean=lambda t, x0, p: other.mean(t, x0, parameters(other)),
@@ -338,23 +337,24 @@ def test_hidden_brownian_motion_is_normal_and_so_is_euler() -> None:
         z = x - MODELS[name].start
         for direction in (np.array([1.0, 0.0]), np.array([0.6, -0.8])):
             assert kstest(z @ direction, norm.cdf).pvalue > 1e-5
-    assert kstest(1.05 * euler[:, 0] - 1.05 * MODELS[name].start[0], norm.cdf).pvalue < 1e-5
+    assert kstest(1.1 * (euler[:, 0] - MODELS[name].start[0]), norm.cdf).pvalue < 1e-5
 
 
-def test_the_area_has_levys_law_after_many_steps() -> None:
-    """Area of 64 steps against the hyperbolic secant law; one step alone, of Gaussian shape given dW, is not it."""
+def area(n_steps: int) -> np.ndarray:
+    ds = ss.simulate(
+        MODELS["heisenberg"], ss.schemes.exact, t_end=1.0, n_steps=n_steps, n_paths=50_000, seed=9, executor="arrays"
+    )
+    return np.asarray(ds.x.values[:, 2])
+
+
+def test_the_area_has_levys_law_after_several_steps() -> None:
+    """Hyperbolic secant law, Kolmogorov-Smirnov, false alarm 1e-5; areas have Gaussian shape given (dW, dZ)."""
 
     def law(x: Any) -> Any:
         return 2 / np.pi * np.arctan(np.exp(np.pi * np.asarray(x)))
 
-    ends = [
-        ss.simulate(
-            MODELS["heisenberg"], ss.schemes.exact, t_end=1.0, n_steps=n, n_paths=20_000, seed=9, executor="arrays"
-        ).x.values[:, 2]
-        for n in (64, 1)
-    ]
-    assert kstest(ends[0], law).pvalue > 1e-5
-    assert kstest(1.05 * ends[0], law).pvalue < 1e-5
+    assert kstest(area(16), law).pvalue > 1e-5
+    assert kstest(area(1), law).pvalue < 1e-5  # negative control: one step alone has the variance, not the law
 
 
 def test_the_exact_matrix_process_refuses_steps_beyond_its_range() -> None:

@@ -192,6 +192,8 @@ def test_signed_means_give_the_weak_order() -> None:
     assert abs(fit.order - 1) < fit.half_width
     mean, covariance, _ = sums.moments("mean")
     assert fit_means(H, mean, covariance, "C").order == fit.order
+    # a mean far below its spread is noise, not heavy tails: the plan is not doubled
+    assert paths_needed(fit, 1.5 * fit.half_width) < fit.n_paths
     with pytest.raises(ParameterError, match="both signs"):
         fit_order(sums, "C")
 

@@ -94,6 +94,13 @@ def test_a_half_power_within_the_bound_is_no_disagreement_at_any_number_of_paths
         assert decide(*pair, declared=declared).name == ("confirmed" if declared else "measured")
 
 
+def test_an_l2_order_of_heavy_tailed_errors_is_not_judged() -> None:
+    for spread, name in ((0.3, "lower than declared"), (1.8, "inconclusive")):
+        fit = fit_order(sums(H**0.5, spread=spread), "C", metric="l2")
+        assert decide(fit, declared=1.0).name == name
+    assert "ask for the L1 order" in decide(fit, declared=1.0).explanation
+
+
 def test_the_sentence_carries_the_numbers_that_decided() -> None:
     text = str(decide(*both(sums(H**0.5)), declared=1.0))
     assert text.startswith("lower than declared: order 0.5")
