@@ -14,7 +14,7 @@ from stochsim.errors import DivergenceError, ParameterError
 from stochsim.noise.seeds import seed_key
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
-from stochsim.steps import Observables, step_program
+from stochsim.steps import Observables, check_start, step_program
 
 if TYPE_CHECKING:
     import xarray
@@ -125,6 +125,8 @@ def simulate(
     key0, key1, record = seed_key(seed)
     if antithetic and n_paths % 2:
         raise ParameterError(f"antithetic needs an even number of paths, n_paths is {n_paths}")
+    if scheme.is_exact:
+        check_start(sde, float(grid_times[0]))
     states = request.initial_states(sde, x0, n_paths, record)
     program = step_program(sde, scheme, observables)
     runner = Ensemble(

@@ -9,7 +9,7 @@ import numpy as np
 
 from stochsim.codegen.arrays import compile_arrays
 from stochsim.codegen.kernels import StepProgram
-from stochsim.errors import ModelError, SchemeError
+from stochsim.errors import ModelError, ParameterError, SchemeError
 from stochsim.formula import Formula
 from stochsim.noise.increments import NORMAL_EXACT, UNIFORM_EXACT, NoisePlan, Primitive
 from stochsim.parameters import Namespace
@@ -100,6 +100,22 @@ def exact_step(
     raise SchemeError(
         f"no exact solution is known for {sde.name}; use a scheme, or give the model exact=lambda x0, t, W, p: ..."
     )
+
+
+def check_start(sde: SDE, t0: float) -> None:
+    """Refuse a closed form of time that only holds from t = 0.
+
+    Raises
+    ------
+    ParameterError
+        If the coefficients depend on time, the solution is a plain ``exact(x0, t, W, p)``, and t0 is not 0.
+    """
+    solution = sde.solution
+    if t0 != 0.0 and solution is not None and solution.functionals is None and not sde.formula().autonomous:
+        raise ParameterError(
+            f"{sde.name} depends on time and its exact(x0, t, W, p) holds from t=0, but t0={t0:g}; start at t0=0, "
+            "or give the solution as an ss.Solution whose functionals carry the start"
+        )
 
 
 def functional_update(

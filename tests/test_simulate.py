@@ -209,3 +209,18 @@ def test_a_scheme_that_does_not_fit_names_those_that_do() -> None:
         ss.simulate(non_commuting(), S.exact, t_end=1.0, n_steps=4)
     with pytest.raises(ss.errors.SchemeError, match=r"ss\.schemes"):
         ss.simulate(gbm(), "milstein", t_end=1.0, n_steps=4)  # type: ignore[arg-type]
+
+
+def test_a_time_dependent_closed_form_from_another_start_is_refused() -> None:
+    sde = ss.SDE(
+        lambda x, t, p: 2 * t + 0 * x,
+        lambda x, t, p: 1.0 + 0 * x,
+        x0=0.0,
+        exact=lambda x0, t, W, p: x0 + t**2 + W,
+        name="parabola",
+    )
+    assert np.isfinite(ss.simulate(sde, S.exact, n_paths=2, **SMALL).x.values).all()
+    with pytest.raises(ss.errors.ParameterError, match="holds from t=0"):
+        ss.simulate(sde, S.exact, t0=0.5, n_paths=2, **SMALL)
+    with pytest.raises(ss.errors.ParameterError, match="holds from t=0"):
+        ss.strong_order(sde, S.milstein, t0=0.5)

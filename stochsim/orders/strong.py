@@ -20,6 +20,7 @@ from stochsim.orders.sampling import Sample
 from stochsim.orders.verdicts import Verdict, decide
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
+from stochsim.steps import check_start
 from stochsim.symbolic import graph as g
 
 METHODS = ("auto", "paths", "differences", "moments")
@@ -96,7 +97,7 @@ def strong_order(
         If an argument is out of its domain.
     """
     begin = time.perf_counter()
-    _check(sde, scheme, solver, method, norm)
+    _check(sde, scheme, solver, method, norm, levels.t0 if levels else t0)
     if method == "moments":
         from stochsim.orders.exact_moments import strong_by_moments
 
@@ -107,18 +108,18 @@ def strong_order(
         differences=method == "differences" or sde.solution is None,
     )  # fmt: skip
     sample, fit, cross = setup.measure(n_paths, half_width)
-    limit = setup.limit(sample)
+    limit = setup.limit(sample, fit)
     verdict = setup.judge(sample, fit, cross, limit)
     if verdict.name == "inconclusive" and n_paths is None and sample.n_paths * 4 <= 4 * MOST_PATHS:
         more = sampling.collect(setup.source(), setup.reduce, 3 * sample.n_paths, sample.n_paths)
         sample = sample + more
         fit, cross = setup.fits(sample)
-        limit = setup.limit(sample)
+        limit = setup.limit(sample, fit)
         verdict = setup.judge(sample, fit, cross, limit)
     return setup.estimate(sample, fit, limit, verdict, time.perf_counter() - begin)
 
 
-def _check(sde: Any, scheme: Any, solver: Any, method: str, norm: str) -> None:
+def _check(sde: Any, scheme: Any, solver: Any, method: str, norm: str, t0: float) -> None:
     if (scheme is None) == (solver is None):
         raise ParameterError("give a scheme or solver=, one of them")
     if not isinstance(sde, SDE):
@@ -129,6 +130,7 @@ def _check(sde: Any, scheme: Any, solver: Any, method: str, norm: str) -> None:
         raise ParameterError(f"method is {method!r}; give one of {', '.join(METHODS)}")
     if norm not in NORMS:
         raise ParameterError(f"norm is {norm!r}; give one of {', '.join(NORMS)}")
+    check_start(sde, t0)
     if norm == "sup" and (solver is not None or sde.solution is None):
         raise ParameterError(
             "the sup norm needs a scheme and a model with a closed-form solution; use norm='l1'"
@@ -196,7 +198,8 @@ class _Setup:
 
     @property
     def basis(self) -> str:
-        return "H" if self.scheme is None or has_half_powers(self.run.program.step) else "C"
+        half = self.scheme is None or self.norm == "sup" or has_half_powers(self.run.program.step)
+        return "H" if half else "C"
 
     @property
     def metric(self) -> Any:
@@ -223,9 +226,12 @@ class _Setup:
         cross = fit_order(sample.errors, "C" if self.basis == "H" else "H", metric=self.metric, scale=scale)
         return fit, cross
 
-    def limit(self, sample: Sample) -> LimitResult | None:
+    def limit(self, sample: Sample, fit: Fit | None) -> LimitResult | None:
+        if fit is None:
+            return None
         if sample.limits is not None:
-            return limit_test(sample.limits, sample.scale)
+            weak = None if self.scheme is None else self.scheme.declared("weak", self.sde.noise_classes)
+            return limit_test(sample.limits, sample.scale, levels=fit.usable, weak_order=1.0 if weak is None else weak)
         return self._limit_against_other(sample)
 
     def _limit_against_other(self, sample: Sample) -> LimitResult | None:

@@ -121,7 +121,7 @@ def _verdict(sde: SDE, scheme: Scheme, sample: Sample, run: CoupledRun) -> tuple
     try:
         fit = fit_order(sample.errors, "H" if half else "C", scale=scale)
         cross = fit_order(sample.errors, "C" if half else "H", scale=scale)
-        limit = limit_test(sample.limits, sample.scale) if sample.limits is not None else None
+        limit = limit_test(sample.limits, sample.scale, levels=fit.usable) if sample.limits is not None else None
     except ParameterError:
         return "wrong limit", np.nan  # the errors blow up at most step sizes: no limit at all
     return decide(fit, cross, declared=declared, limit=limit).name, fit.order

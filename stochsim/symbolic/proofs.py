@@ -14,7 +14,7 @@ proved for all their values; array parameters are taken at their values.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -30,7 +30,8 @@ from stochsim.symbolic.tracing import Sym, symbols, trace
 
 POINTS = 12
 FEWEST_POINTS = 4
-LARGEST_SIMPLIFIED = 300  # operations; SymPy may take minutes for more
+LARGEST_CANCELLED = 400  # operations of a residual that SymPy may cancel as a fraction
+LARGEST_SIMPLIFIED = 100  # the same for its general simplification, which may take minutes for more
 
 SYMBOLIC, DIGITS_50, ROUNDING = "symbolic", "50 digits", "50 digits, to the rounding of its constants"
 REFUTED = "refuted"
@@ -296,10 +297,10 @@ def _simplifies(residual: Node) -> bool:
     if residual.equals(0.0):
         return True
     (expression,) = to_sympy([residual], {}, exact=True)
-    if sympy.count_ops(expression) > LARGEST_SIMPLIFIED:
-        return False
-    ways: tuple[Callable[[Any], Any], ...] = (sympy.expand, sympy.simplify)
-    return any(way(expression) == 0 for way in ways)
+    size = sympy.count_ops(expression)
+    if size <= LARGEST_CANCELLED and (sympy.expand(expression) == 0 or sympy.cancel(expression) == 0):
+        return True
+    return bool(size <= LARGEST_SIMPLIFIED and sympy.simplify(expression) == 0)
 
 
 def _readable_names(formula: Any, scalar: bool) -> dict[str, str]:

@@ -194,6 +194,7 @@ def _builders() -> dict[str, Callable[..., Any]]:
     elementary = ("sqrt", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sign", "floor")
     return {
         **{op: getattr(sympy, calls.get(op, op)) for op in (*elementary, *calls)},
+        "arcsinh": lambda a: a.args[0] if a.func is sympy.sinh else sympy.asinh(a),  # all symbols are real
         "neg": lambda a: -a,
         "expm1": lambda a: sympy.exp(a) - 1,
         "log1p": lambda a: sympy.log(1 + a),
