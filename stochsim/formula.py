@@ -81,8 +81,9 @@ class Formula:
         return calculus.L(self, j, f, self.x if x is None else x, self.t if t is None else t)
 
     def L0(self, f: Any, x: Any = None, t: Any = None) -> Sym:
-        """L^0 f, the generator with time derivative (Itô)."""
-        return calculus.L0(self, f, self.x if x is None else x, self.t if t is None else t)
+        """L^0 f: the generator with time derivative for Itô coefficients, df/dt + a df/dx for Stratonovich ones."""
+        state, time = self.x if x is None else x, self.t if t is None else t
+        return calculus.L0(self, f, state, time, calculus=self.calculus)
 
     @cached_property
     def points(self) -> structure.Points:
@@ -166,9 +167,7 @@ def build(
         b = _opaque(diffusion, "diffusion", scalar, x0, parameters)
     shape = _diffusion_shape(b.shape, d)
     m = shape[1] if len(shape) == 2 else d
-    return Formula(
-        d, m, Sym(_drift_nodes(a, d)), Diffusion(b.nodes.reshape(shape)), calculus_name, parameters, x0
-    )
+    return Formula(d, m, Sym(_drift_nodes(a, d)), Diffusion(b.nodes.reshape(shape)), calculus_name, parameters, x0)
 
 
 def _drift_nodes(a: Sym, d: int) -> Any:
@@ -207,9 +206,7 @@ class ArrayFunction:
         *state, t = args[: len(args) - len(self.parameters.vector_names)]
         x = np.asarray(state[0]) if self.scalar else np.stack([np.asarray(v) for v in state])
         value = self.function(x, t, self._parameters(args[len(state) + 1 :]))
-        parts = (
-            np.asarray(value, dtype=float) if not isinstance(value, (list, tuple)) else self._pack(value, x)
-        )
+        parts = np.asarray(value, dtype=float) if not isinstance(value, (list, tuple)) else self._pack(value, x)
         lanes = x.shape[-1:] if not self.scalar else x.shape
         if parts.shape[-1:] != lanes:
             parts = np.broadcast_to(parts[..., None], (*parts.shape, *lanes))
@@ -217,9 +214,7 @@ class ArrayFunction:
         return parts.reshape(-1, *lanes)
 
     def _pack(self, value: Any, x: Any) -> Any:
-        rows = [
-            self._pack(v, x) if isinstance(v, (list, tuple)) else np.asarray(v, dtype=float) for v in value
-        ]
+        rows = [self._pack(v, x) if isinstance(v, (list, tuple)) else np.asarray(v, dtype=float) for v in value]
         return np.stack(np.broadcast_arrays(*rows))
 
     def _parameters(self, vector: Any) -> Namespace:
@@ -230,16 +225,12 @@ class ArrayFunction:
                 entries[name] = vector[position]
                 position += 1
             else:
-                entries[name] = np.array(vector[position : position + value.size], dtype=float).reshape(
-                    value.shape
-                )
+                entries[name] = np.array(vector[position : position + value.size], dtype=float).reshape(value.shape)
                 position += value.size
         return Namespace(entries)
 
 
-def _opaque(
-    function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...], parameters: Parameters
-) -> Sym:
+def _opaque(function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...], parameters: Parameters) -> Sym:
     wrapped = ArrayFunction(function, scalar, parameters)
     sample = [np.full(3, v) for v in x0]
     vector = list(parameters.first_vector().values())
@@ -247,8 +238,7 @@ def _opaque(
         values = wrapped(*sample, np.float64(0.0), *vector)
     except (TypeError, ValueError, IndexError) as error:
         raise ModelError(
-            f"{what} (trace=False) failed on arrays of shape {'(n,)' if scalar else f'({len(x0)}, n)'}: "
-            f"{error}"
+            f"{what} (trace=False) failed on arrays of shape {'(n,)' if scalar else f'({len(x0)}, n)'}: {error}"
         ) from error
     names = (*(f"x{i}" for i in range(len(x0))), "t", *parameters.vector_names)
     args = tuple(g.var(n) for n in names)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from stochsim.symbolic.calculus import gradient
 from stochsim.symbolic.numbers import DATA_TOLERANCE, DIGITS, evaluate_at
 from stochsim.symbolic.tracing import Sym, as_node, as_sym, symbols, trace
 
-if TYPE_CHECKING:
-    from stochsim.sde import SDE
-
 LARGEST = 150  # operations of a coefficient that SymPy may simplify: more may take it minutes
 SIMPLE_SOLUTION = 25  # the same for solutions, which simplify rarely and slowly
 
+SDE = Any  # an `SDE`, whose module imports this one
 Function = Callable[[Any], Any]
 Readout = Callable[[Any, Any, Any, Any], Any]
 

@@ -92,6 +92,8 @@ class SDE:
             self._check_noise(self.noise)
         else:
             self.formula()  # a model that cannot be traced is refused here, not at its first use
+        if self.trace:
+            self._check_repeatable()
 
     def _check_components(self, names: Sequence[str]) -> None:
         if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
@@ -100,6 +102,15 @@ class SDE:
             raise ModelError(f"{len(names)} component names were given for a state of {self.d}")
         if len(set(names)) < len(names):
             raise ModelError(f"components {list(names)} are not distinct; give each its own name")
+
+    def _check_repeatable(self) -> None:
+        first, second = self.formula(), self.formula()
+        for what, a, b in (("drift", first.a, second.a), ("diffusion", first.b, second.b)):
+            if any(u is not v for u, v in zip(a.flat(), b.flat(), strict=True)):  # equal formulas are one object
+                raise ModelError(
+                    f"{what} is another formula at each call; a coefficient may not draw random numbers or keep "
+                    "a state of its own"
+                )
 
     def _check_noise(self, declared: str) -> None:
         if declared not in structure.CLASSES:
@@ -262,7 +273,8 @@ class SDE:
         """
         from stochsim import itolemma
 
-        return itolemma.transform(self, f, inverse)
+        transformed: SDE = itolemma.transform(self, f, inverse)
+        return transformed
 
     def fokker_planck(self) -> Any:
         """The Fokker-Planck equation of the density u(x, t), as a SymPy ``Eq``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from stochsim.errors import SchemeError
@@ -71,6 +72,17 @@ class Scheme:
     def __doc__(self) -> str | None:  # type: ignore[override]
         return self.formula.__doc__
 
+    def _repr_html_(self) -> str:
+        claims = {
+            "calculus": _NAMES[self.calculus],
+            "noise": self.noise,
+            "strong order": _claim(self.strong_order),
+            "weak order": _claim(self.weak_order),
+            "reference": self.reference,
+        }
+        rows = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in claims.items())
+        return f"<table><caption>{escape(self.name)}</caption>{rows}</table>"
+
     @property
     def is_exact(self) -> bool:
         """Whether this is the exact solution itself, not a formula."""
@@ -130,6 +142,12 @@ class Scheme:
 
 
 _NAMES = {"ito": "Itô", "stratonovich": "Stratonovich"}
+
+
+def _claim(order: Order) -> str:
+    if isinstance(order, Mapping):
+        return ", ".join(f"{value:g} ({name} noise)" for name, value in order.items())
+    return "none" if order is None else f"{order:g}"
 
 
 def _list(schemes: list[Scheme]) -> str:

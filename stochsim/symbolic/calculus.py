@@ -113,12 +113,17 @@ def L(sde: Coefficients, j: int, f: Any, x: Sym, t: Any) -> Sym:
     return directional(f, sde.diffusion(x, t).matrix[:, j], x.flatten())
 
 
-def L0(sde: Coefficients, f: Any, x: Sym, t: Any) -> Sym:
-    """L^0 f = df/dt + sum_i a_i df/dx_i + 1/2 sum_ij (b b^T)_ij d2f/dx_i dx_j (Itô)."""
+def L0(sde: Coefficients, f: Any, x: Sym, t: Any, *, calculus: str = "ito") -> Sym:
+    """L^0 f = df/dt + sum_i a_i df/dx_i + 1/2 sum_ij (b b^T)_ij d2f/dx_i dx_j (Itô).
+
+    For Stratonovich coefficients only the first two terms, as in the Stratonovich-Taylor expansion.
+    """
     flat = x.flatten()
-    b = sde.diffusion(x, t).matrix
     slope = gradient(f, flat)
     result = time_derivative(f, t) + slope @ sde.drift(x, t).flatten()
+    if calculus == "stratonovich":
+        return result  # type: ignore[no-any-return]
+    b = sde.diffusion(x, t).matrix
     hessian = gradient(slope, flat)
     for j in range(sde.m):
         result = result + 0.5 * (hessian @ b[:, j] @ b[:, j])

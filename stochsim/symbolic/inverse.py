@@ -12,6 +12,7 @@ from stochsim.symbolic import graph as g
 from stochsim.symbolic.graph import Node
 from stochsim.symbolic.numbers import DATA_TOLERANCE, DIGITS, evaluate_at
 from stochsim.symbolic.tracing import Sym, as_node
+from stochsim.symbolic.ufuncs import odd_root
 
 PROBES = (0.1, 0.4, 0.7, 1.3, 1.9, 2.9, 4.3, 7.1)  # an inverse must hold at these and their negatives
 FEWEST_PROBES = 4
@@ -112,6 +113,10 @@ _UNDO_RIGHT: dict[str, Callable[[Node, Node], Node]] = {  # (y, a) -> b with y =
 def _peel(f: Node, unknown: str, y: Node) -> Node | None:
     """Undo the operations from the outside in; None when the unknown is met on two ways, or for good."""
     while f.op != "var":
+        base, n = _as_power(f)
+        if n > 1:
+            f, y = base, odd_root(y, 1, n) if n % 2 else g.power(y, g.const(1.0 / n))
+            continue
         inside = [unknown in g.variables([a]) for a in f.args]
         if sum(inside) != 1:
             return None
@@ -124,6 +129,14 @@ def _peel(f: Node, unknown: str, y: Node) -> Node | None:
         else:
             return None
     return y
+
+
+def _as_power(f: Node) -> tuple[Node, int]:
+    """Base and exponent of a product of equal factors, as which integer powers are written."""
+    if f.op != "mul":
+        return f, 1
+    (a, i), (b, j) = (_as_power(factor) for factor in f.args)
+    return (a, i + j) if a is b else (f, 1)
 
 
 # --- by SymPy ------------------------------------------------------------------------------------------

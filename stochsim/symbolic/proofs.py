@@ -7,8 +7,9 @@ A claim X_t = F(x0, t, W_t) solves dX = a(X, t) dt + sum_j b_j(X, t) dW_j with X
 
 (Øksendal 2003, Theorem 4.1.2); for Stratonovich equations the second derivatives drop out. The derivatives
 are exact. Each identity is evaluated at random points in 50 digits, which refutes a wrong claim, and then
-simplified by SymPy, which proves it where the result is 0. Scalar parameters are variables, so the claim is
-proved for all their values; array parameters are taken at their values.
+simplified by SymPy, which proves it where the result is 0. Parameters are variables, so the claim is proved
+for all their values; if it does not hold for all values of array parameters (matrices that need to commute),
+these are taken at their values.
 """
 
 from __future__ import annotations
@@ -96,10 +97,13 @@ class Proof:
         Name of the model.
     identities : tuple of Identity
         Initial value, drift, and diffusion, one a component (and noise).
+    for_all_arrays : bool
+        Whether array parameters were variables in the proof, as scalar ones are, or taken at their values.
     """
 
     name: str
     identities: tuple[Identity, ...]
+    for_all_arrays: bool = True
 
     @property
     def holds(self) -> bool:
@@ -123,7 +127,8 @@ class Proof:
     def __str__(self) -> str:
         bad = self.failure
         if bad is None:
-            return f"the exact solution of {self.name} is proved ({self.method})"
+            scope = "" if self.for_all_arrays else "; for array parameters as given"
+            return f"the exact solution of {self.name} is proved ({self.method}{scope})"
         where = ", ".join(f"{k}={v:.6g}" for k, v in bad.point.items())
         return (
             f"the exact solution of {self.name} is wrong: {bad.statement} fails at {where}: "
@@ -150,12 +155,21 @@ def prove_solution(sde: Solved) -> Proof:
         If there is no closed form of this kind: none at all, one of path functionals, one that is only
         piecewise smooth in (t, W), or a model with ``trace=False``; or if it is defined at no random point.
     """
-    formula = sde.formula().with_array_values()
-    x0, w, F = _traced_solution(sde, formula)
+    formula = sde.formula()
+    proof = _prove(sde, formula, {})
+    arrays = formula.parameters.array_entries()
+    if proof or not arrays:
+        return proof
+    return _prove(sde, formula.with_array_values(), {name: g.const(v) for name, v in arrays.items()})
+
+
+def _prove(sde: Solved, formula: Any, values: dict[str, Node]) -> Proof:
+    x0, w, F = _traced_solution(sde, formula, values)
     _check_smooth(sde, F, w)
     points = _points(formula, formula.m)
     names = _readable_names(formula, sde.start.ndim == 0)
-    return Proof(sde.name, tuple(_judge(sde, c, points, names) for c in _claims(formula, x0, w, F)))
+    judged = tuple(_judge(sde, c, points, names) for c in _claims(formula, x0, w, F))
+    return Proof(sde.name, judged, not values)
 
 
 def check_solution(sde: Solved) -> Proof:
@@ -176,7 +190,7 @@ def check_solution(sde: Solved) -> Proof:
 # --- the claim -----------------------------------------------------------------------------------------
 
 
-def _traced_solution(sde: Solved, formula: Any) -> tuple[Sym, Sym, Sym]:
+def _traced_solution(sde: Solved, formula: Any, values: dict[str, Node]) -> tuple[Sym, Sym, Sym]:
     """The start (d,), the Brownian motion (m,) and the solution (d,) as formulas."""
     solution = sde.solution
     if solution is None or solution.functionals is not None:
@@ -190,7 +204,6 @@ def _traced_solution(sde: Solved, formula: Any) -> tuple[Sym, Sym, Sym]:
     w = symbols("w", (formula.m,))
     path = w[0] if formula.m == 1 else w
     start = Sym(formula.x.nodes.reshape(sde.start.shape))
-    values = {name: g.const(v) for name, v in formula.parameters.array_entries().items()}
     F = trace(solution.readout, (start, formula.t, path, formula.p), "exact")
     if F.size != formula.d:
         raise ModelError(f"exact returned shape {F.shape} for a state of {formula.d}; return the state at time t")

@@ -76,7 +76,9 @@ class Sym(NDArrayOperatorsMixin):
         )
 
     def __int__(self) -> int:
-        raise TraceError("a symbol cannot become an integer (int(x), range(x), x as an index)")
+        raise TraceError(
+            "a symbol cannot become an integer (int(x), range(x), x as an index); np.floor(x) is its integer part"
+        )
 
     __index__ = __int__
 
@@ -127,6 +129,18 @@ class Sym(NDArrayOperatorsMixin):
     def mean(self, axis: int | None = None) -> Sym:
         return _mean(self, axis)
 
+    def max(self, axis: int | None = None) -> Sym:
+        return _reduce("max", self, axis)
+
+    def min(self, axis: int | None = None) -> Sym:
+        return _reduce("min", self, axis)
+
+    def clip(self, low: Any, high: Any) -> Sym:
+        return _clip(self, low, high)
+
+    def copy(self) -> Sym:
+        return self
+
     def dot(self, other: Any) -> Any:
         return _dot(self, other)
 
@@ -159,6 +173,8 @@ def as_node(value: Any) -> Node:
         if value.size != 1:
             raise TraceError(f"a scalar was wanted, an array of shape {value.shape} was given")
         return value.nodes.reshape(())[()]  # type: ignore[no-any-return]
+    if isinstance(value, (complex, np.complexfloating)):
+        raise TraceError(f"the complex number {value} takes part; write real and imaginary parts as two components")
     try:
         return g.const(float(value))
     except (TypeError, ValueError):
@@ -286,6 +302,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.roll: lambda a, shift, axis=None: Sym(np.roll(as_sym(a).nodes, shift, axis)),
     np.broadcast_to: lambda a, shape: Sym(np.broadcast_to(as_sym(a).nodes, shape)),
     np.atleast_1d: lambda a: Sym(np.atleast_1d(as_sym(a).nodes)),
+    np.linalg.norm: lambda a: np.sqrt(np.sum(as_sym(a) * as_sym(a))),
+    np.trace: lambda a: np.sum(Sym(np.diagonal(as_sym(a).nodes))),
     np.squeeze: lambda a: Sym(np.squeeze(as_sym(a).nodes)),
     np.diff: lambda a: as_sym(a)[1:] - as_sym(a)[:-1],
     np.shape: lambda a: as_sym(a).shape,
@@ -312,12 +330,20 @@ def trace(function: Callable[..., Any], args: Sequence[Any], what: str) -> Sym:
         The sentence names the function (``what``) and says how to rewrite it.
     """
     try:
-        return as_sym(function(*args))
+        value = function(*args)
+        if value is None:
+            raise TraceError("it returned nothing; end the function with return")
+        return as_sym(value)
     except TraceError as error:
         raise TraceError(f"{what}: {error}") from None
     except StochsimError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if "setting an array element" in str(error):  # NumPy's words for y[0] = x[1] with y = np.zeros(2)
+            raise TraceError(
+                f"{what} puts a symbol into an array of numbers; build the result with a list or np.stack, "
+                "such as return [x[1], -x[0]]"
+            ) from error
         raise TraceError(
             f"{what} failed when called with symbols: {error}; it must be a NumPy formula of (x, t, p) "
             "(or pass trace=False to run it as it is by the array executor)"

@@ -1,0 +1,25 @@
+"""What the solvers of other libraries are measured on: four problems for any array library, and one row each."""
+
+import stochsim as ss
+from stochsim.orders import Levels
+
+
+def problems(exp, sigma):
+    """Name -> (model, drift(x, p), list of one noise coefficient for each Brownian motion, shaped like x)."""
+    gbm = ss.models.multi_noise_geometric_brownian_motion(mu=0.5, sigma=sigma)
+    each = lambda x, p: [s * x for s in p.sigma]
+    constant = lambda x, p: [p.sigma + 0.0 * x]
+    return {
+        "Itô": (gbm, lambda x, p: p.mu * x, each),
+        "Stratonovich": (gbm, lambda x, p: (p.mu - sum(p.sigma**2) / 2) * x, each),
+        "additive, linear": (ss.models.ornstein_uhlenbeck(), lambda x, p: p.theta * (p.mu - x), constant),
+        "additive, nonlinear": (ss.models.log_verhulst(), lambda x, p: p.growth - p.sigma**2 / 2 - exp(x), constant),
+    }
+
+
+def show(method, problem, model, solver, declared, n_paths=4096):
+    """Measure one solver and print its row."""
+    fine = model.solution.resolution > 1  # the closed form runs on a grid 16 times finer: fewer, coarser levels
+    levels, n_paths = (Levels(finest=9, n_levels=7), n_paths // 2) if fine else (None, n_paths)
+    e = ss.strong_order(model, solver=solver, needs=("dW", "dZ"), declared=declared, n_paths=n_paths, levels=levels)
+    print(f"{method:20} {problem:20} {declared:3g}  {e.order:.3f} ± {e.half_width:.3f}  {e.verdict}", flush=True)

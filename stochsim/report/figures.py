@@ -1,0 +1,82 @@
+"""Figures of a report: errors against step for each problem, and the regions of stability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stochsim import plot
+from stochsim.orders.stability import StabilityRegion
+from stochsim.report.rows import OrderRow, StabilityRow
+
+__all__ = ["Figure", "order_figures", "stability_figure"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with what it shows.
+
+    Parameters
+    ----------
+    title : str
+    svg : str
+        An ``<svg>`` element.
+    note : str
+        Said below it.
+    """
+
+    title: str
+    svg: str
+    note: str = ""
+
+
+def order_figures(rows: Sequence[OrderRow]) -> list[Figure]:
+    """A figure for each problem, kind of order and method, in the order of the rows.
+
+    Schemes whose step is the same formula on a problem share a curve; the note says which.
+
+    Parameters
+    ----------
+    rows : sequence of OrderRow
+        Those without a positive error are left out.
+    """
+    groups: dict[tuple[str, str, str], list[OrderRow]] = {}
+    for row in rows:
+        if any(np.isfinite(row.errors) & (np.array(row.errors) > 0)):
+            groups.setdefault((row.problem, row.kind, row.method), []).append(row)
+    return [_figure(key, group) for key, group in groups.items()]
+
+
+def _figure(key: tuple[str, str, str], rows: Sequence[OrderRow]) -> Figure:
+    problem, kind, method = key
+    drawn = [r for r in rows if not r.same_as]
+    shared = [f"{r.scheme} as {r.same_as}" for r in rows if r.same_as]
+    title = f"{problem}: {kind} order by {method}"
+    svg = plot.to_svg(plot.order([r.estimate() for r in drawn]), title)
+    return Figure(title, svg, "Same formula here: " + ", ".join(shared) + "." if shared else "")
+
+
+def stability_figure(rows: Sequence[StabilityRow]) -> Figure | None:
+    """The regions of mean-square stability of all schemes; those that are equal are drawn once.
+
+    Parameters
+    ----------
+    rows : sequence of StabilityRow
+    """
+    regions: list[StabilityRegion] = []
+    for row in rows:
+        amplification = np.array(row.amplification)
+        same = [i for i, r in enumerate(regions) if _equal(r.amplification, amplification)]
+        name = f"{regions[same[0]].scheme}, {row.scheme}" if same else row.scheme
+        region = StabilityRegion(np.array(row.lh), np.array(row.mu2h), amplification, scheme=name)
+        regions = [region if i in same else r for i, r in enumerate(regions)] + ([] if same else [region])
+    if not regions:
+        return None
+    title = "Mean-square stability on dX = lambda X dt + mu X dW"
+    return Figure(title, plot.to_svg(plot.stability(regions), title))
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12))
