@@ -4,11 +4,11 @@ import stochsim as ss
 from stochsim.orders import Levels
 
 
-def problems(exp, sigma):
-    """Name -> (model, drift(x, p), list of one noise coefficient for each Brownian motion, shaped like x)."""
+def problems(exp, full, sigma):
+    """Name -> (model, drift(x, p), noise(x, p)): one coefficient shaped like x for each Brownian motion."""
     gbm = ss.models.multi_noise_geometric_brownian_motion(mu=0.5, sigma=sigma)
     each = lambda x, p: [s * x for s in p.sigma]
-    constant = lambda x, p: [p.sigma + 0.0 * x]
+    constant = lambda x, p: [full(x.shape, p.sigma)]
     return {
         "Itô": (gbm, lambda x, p: p.mu * x, each),
         "Stratonovich": (gbm, lambda x, p: (p.mu - sum(p.sigma**2) / 2) * x, each),

@@ -1,4 +1,4 @@
-"""sdeint under the microscope: its three kinds of method on given noise and given Lévy areas."""
+"""sdeint under the microscope: its methods on given noise and, for itoSRI2, on given iterated integrals."""
 
 import numpy as np
 import sdeint
@@ -7,35 +7,36 @@ import stochsim as ss
 from stochsim.orders import Levels
 
 
-def as_solver(method, f, g, **given):
-    """Method on one path after the other; ``given(noise, path)`` are its further arguments."""
+def as_solver(method, model, **extra):
+    """One path after the other; ``extra`` are functions of (noise, path) for further arguments."""
 
     def solve(x0, t, noise, p):
+        def f(x, t):
+            return np.reshape(model.drift(x, t, p), -1)
+
+        def g(x, t):
+            return np.reshape(model.diffusion(x, t, p), (len(x), -1))
+
         def end(i):
-            areas = {k: v(noise, i) for k, v in given.items()}
-            return method(lambda x, s: f(x, p), lambda x, s: g(x, p), x0[i], t, dW=noise.dW[i], **areas)[-1]
+            return method(f, g, x0[i], t, dW=noise.dW[i], **{k: v(noise, i) for k, v in extra.items()})[-1]
 
         return np.array([end(i) for i in range(len(x0))])
 
     return solve
 
 
-def ito_integrals(noise, i):
-    products = noise.dW[i][:, :, None] * noise.dW[i][:, None, :]
-    return (products - noise.h[:, None, None] * np.eye(noise.dW.shape[2])) / 2 + noise.A[i]
+def ito_integrals(noise, i):  # (dW_j dW_k - h on the diagonal) / 2 + A_jk
+    dW, h = noise.dW[i], noise.h[:, None, None]
+    return (dW[:, :, None] * dW[:, None, :] - h * np.eye(dW.shape[1])) / 2 + noise.A[i]
 
 
-gbm, linear = ss.models.geometric_brownian_motion(mu=0.5, sigma=0.8), ss.models.noncommuting_linear()
-run = {"levels": Levels(finest=9, n_levels=7), "n_paths": 256}
-euler = as_solver(sdeint.itoEuler, lambda x, p: p.mu * x, lambda x, p: np.diag(p.sigma * x))
-heun = as_solver(sdeint.stratHeun, lambda x, p: (p.mu - p.sigma**2 / 2) * x, lambda x, p: np.diag(p.sigma * x))
-sri2 = as_solver(
-    sdeint.itoSRI2, lambda x, p: linear.drift(x, 0.0, p), lambda x, p: np.array(linear.diffusion(x, 0.0, p)), I=ito_integrals
-)
-for name, model, solver, needs, declared in (
-    ("itoEuler", gbm, euler, ("dW",), 0.5),
-    ("stratHeun", gbm, heun, ("dW",), 1.0),
-    ("itoSRI2", linear, sri2, ("dW", "A"), 1.0),
+gbm = ss.models.geometric_brownian_motion(mu=0.5, sigma=0.8)
+linear = ss.models.noncommuting_linear()
+for method, model, declared, needs, extra in (
+    (sdeint.itoEuler, gbm, 0.5, ("dW",), {}),
+    (sdeint.stratHeun, gbm.to_stratonovich(), 1.0, ("dW",), {}),
+    (sdeint.itoSRI2, linear, 1.0, ("dW", "A"), {"I": ito_integrals}),
 ):
-    e = ss.strong_order(model, solver=solver, needs=needs, declared=declared, **run)
-    print(f"{name:20} {model.name:37} {declared:3} {e.order:.3f} ± {e.half_width:.3f} {e.verdict}", flush=True)
+    solver, levels = as_solver(method, model, **extra), Levels(finest=9, n_levels=7)
+    e = ss.strong_order(model, solver=solver, needs=needs, declared=declared, n_paths=1024, levels=levels)
+    print(f"{method.__name__:10} {model.name:26} {declared:g}  {e.order:.3f} ± {e.half_width:.3f}  {e.verdict}")

@@ -6,21 +6,27 @@ import torch
 import torchsde
 from peers_problems import problems, show
 
+METHODS = {
+    ("Itô", "ito", "diagonal"): {"euler": 0.5, "milstein": 1.0, "srk": 1.5},
+    ("Stratonovich", "stratonovich", "diagonal"): {"euler_heun": 1.0, "midpoint": 1.0, "reversible_heun": 0.5},
+    ("additive, linear", "ito", "additive"): {"euler": 1.0, "srk": 1.5},
+    ("additive, nonlinear", "ito", "additive"): {"euler": 1.0, "srk": 1.5},
+}
+
 
 class GivenNoise(torchsde.BaseBrownian):  # by step: the increment, and U, the integral of W - W_k
     shape = dtype = device = levy_area_approximation = None
 
     def __init__(self, noise):
-        self.noise, self.shape, self.dtype = noise, noise.dW[:, 0].shape, torch.float64
-        self.device, self.levy_area_approximation = torch.device("cpu"), "space-time"
+        self.h, self.dW, self.dZ = noise.h[0], torch.from_numpy(noise.dW), torch.from_numpy(noise.dZ)
+        self.shape, self.dtype, self.device = self.dW[:, 0].shape, torch.float64, self.dW.device
+        self.levy_area_approximation = "space-time"
 
     def __call__(self, ta, tb=None, return_U=False, return_A=False):
-        k = round(float(ta) / self.noise.h[0])
-        dW, U = torch.from_numpy(self.noise.dW[:, k]), torch.from_numpy(self.noise.dZ[:, k])
-        return (dW, U) if return_U else dW
+        k = round(float(ta) / self.h)
+        return (self.dW[:, k], self.dZ[:, k]) if return_U else self.dW[:, k]
 
-    def __repr__(self):
-        return "GivenNoise()"
+    __repr__ = object.__repr__
 
 
 def as_solver(method, drift, noise, sde_type, noise_type):
@@ -33,15 +39,11 @@ def as_solver(method, drift, noise, sde_type, noise_type):
     return solve
 
 
-METHODS = {
-    ("Itô", "ito", "diagonal"): {"euler": 0.5, "milstein": 1.0, "srk": 1.5},
-    ("Stratonovich", "stratonovich", "diagonal"): {
-        "euler_heun": 1.0, "heun": 1.0, "midpoint": 1.0, "reversible_heun": 0.5, "milstein": 1.0},
-    ("additive, linear", "ito", "additive"): {"euler": 1.0, "srk": 1.5},
-    ("additive, nonlinear", "ito", "additive"): {"euler": 1.0, "srk": 1.5},
-}  # fmt: skip
-if __name__ == "__main__":
-    for (problem, sde_type, noise_type), declared in METHODS.items():
-        model, drift, noise = problems(torch.exp, sigma=(0.8,))[problem]
-        for name, order in declared.items():
-            show(name, problem, model, as_solver(name, drift, noise, sde_type, noise_type), order)
+def full(shape, value):
+    return torch.full(shape, float(value), dtype=torch.float64)
+
+
+for (problem, *kind), declared in METHODS.items():
+    model, *coefficients = problems(torch.exp, full, sigma=(0.8,))[problem]
+    for name, order in declared.items():
+        show(name, problem, model, as_solver(name, *coefficients, *kind), order)

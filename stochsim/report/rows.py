@@ -160,7 +160,7 @@ class MutantRow:
 
     @property
     def verdict(self) -> str:
-        """"all caught", or how many faulty mutants survive."""
+        """How many faulty mutants survive, or "all caught"."""
         left = len(self.survivors())
         return f"{left} survive" if left else "all caught"
 
@@ -218,7 +218,7 @@ class StabilityRow:
 
     @property
     def verdict(self) -> str:
-        """"confirmed" or "differs" where a closed form is known, else "measured"."""
+        """Whether a known closed form is met: "confirmed" or "differs", else "measured"."""
         if self.deviation is None:
             return "measured"
         return "confirmed" if self.deviation < self.TOLERANCE else "differs"
@@ -264,7 +264,7 @@ class ClaimRow:
 
     @property
     def verdict(self) -> str:
-        """"holds", "does not hold" or "failed"."""
+        """The result: "holds", "does not hold" or "failed"."""
         return FAILED if self.holds is None else "holds" if self.holds else "does not hold"
 
     @property

@@ -17,9 +17,7 @@ from stochsim.report.rows import ClaimRow, MutantRow, OrderRow, Row, RunFacts, S
 __all__ = ["FILE_NAME", "Store", "read_run"]
 
 FILE_NAME = "rows.jsonl"
-_TYPES: dict[str, type[Any]] = {
-    t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, ClaimRow)
-}
+_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, ClaimRow)}
 
 
 def as_line(record: Row | RunFacts) -> str:

@@ -46,8 +46,15 @@ def derivative(outputs: Iterable[Node], wrt: Node) -> list[Node]:
     outputs = list(outputs)
     slope: dict[int, Node] = {}
     for node in g.walk(outputs):
+        if node.op == "where" and node.value == "kink" and _moves(node.args[0], slope):
+            _refuse("a second derivative of minimum or maximum")
         slope[node.serial] = g.ONE if node is wrt else _chain(node, [slope[a.serial] for a in node.args])
     return [slope[o.serial] for o in outputs]
+
+
+def _moves(condition: Node, slope: dict[int, Node]) -> bool:
+    """Whether the place of a kink changes with the variable."""
+    return any(not slope[a.serial].equals(0.0) for a in condition.args)
 
 
 def _chain(node: Node, inner: Sequence[Node]) -> Node:
@@ -57,12 +64,10 @@ def _chain(node: Node, inner: Sequence[Node]) -> Node:
         return g.mul(UNARY_RULES[node.op](node.args[0], node), inner[0])
     if node.op in _BINARY_RULES:
         return _BINARY_RULES[node.op](node, *inner)
-    if node.op == "where" and node.value != "kink":
-        return g.where(node.args[0], inner[1], inner[2])
+    if node.op == "where":
+        return g.where(node.args[0], inner[1], inner[2], kink=node.value == "kink")
     if node.op == "function":
         return g.total(g.mul(_partial(node, k), d) for k, d in enumerate(inner))
-    if node.op == "where":
-        return _refuse("a second derivative of minimum or maximum")
     if node.op in ("sign", "floor"):
         return _refuse(f"a derivative of {node.op}() (a second derivative of a kinked function)")
     if node.op == "extern":

@@ -62,6 +62,8 @@ def _apply(node: Node, args: list[Any], point: Mapping[str, Any], library: Any, 
         return args[1] if args[0] else args[2]
     if op in KINKED and (chosen := branches.get(condition(node).serial)) is not None:
         return _piece(op, args, chosen)
+    if op in ("min", "max") and any(a != a for a in args):
+        return math.nan  # as NumPy; Python's min would depend on the order
     if op in ("abs", "neg", "sign"):
         return g.UNARY[op](args[0])
     if op in g.BINARY:

@@ -303,7 +303,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: lambda a, shape: Sym(np.broadcast_to(as_sym(a).nodes, shape)),
     np.atleast_1d: lambda a: Sym(np.atleast_1d(as_sym(a).nodes)),
     np.linalg.norm: lambda a: np.sqrt(np.sum(as_sym(a) * as_sym(a))),
-    np.trace: lambda a: np.sum(Sym(np.diagonal(as_sym(a).nodes))),
+    np.trace: lambda a: _reduce("add", Sym(np.diagonal(as_sym(a).nodes))),
     np.squeeze: lambda a: Sym(np.squeeze(as_sym(a).nodes)),
     np.diff: lambda a: as_sym(a)[1:] - as_sym(a)[:-1],
     np.shape: lambda a: as_sym(a).shape,
