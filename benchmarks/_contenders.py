@@ -46,8 +46,9 @@ CONTENDERS = {
         "  its normals, 1 thread", partial(_own.stochsim_normals, threads=1), "stochsim", normals=True
     ),
     "ziggurat": Contender("  NumPy's normals, 1 thread", _own.numpy_normals, "numpy", normals=True),
-    "numpy": Contender("NumPy, vectorised", partial(_own.numpy_vectorised, threads=1), "numpy"),
-    "numpy2": Contender("NumPy, 2 threads", partial(_own.numpy_vectorised, threads=2), "numpy"),
+    "numpy": Contender("NumPy, blocks in cache", partial(_own.numpy_vectorised, threads=1), "numpy"),
+    "numpy_whole": Contender("NumPy, whole arrays", _own.numpy_whole, "numpy"),
+    "numpy2": Contender("NumPy, blocks, 2 threads", partial(_own.numpy_vectorised, threads=2), "numpy"),
     "numba": Contender("Numba, prange loop", _own.numba_prange, "numba"),
     "diffrax": Contender("diffrax, batched", partial(_peers.diffrax_batched, tree=False), "diffrax"),
     "jax": Contender("jax.lax.scan", partial(_peers.jax_scan, generator="threefry2x32"), "jax"),

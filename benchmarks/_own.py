@@ -85,6 +85,20 @@ def _numpy_block(problem: Problem, size: int, seed: Any) -> Any:
     return x
 
 
+def numpy_whole(problem: Problem, n_paths: int) -> Run:
+    """Advance the array of all paths, the formula written down once a step."""
+    size, h = n_paths * problem.d, problem.h
+
+    def run(seed: int) -> Any:
+        rng, x = np.random.default_rng(seed), np.ones(size)
+        for _ in range(problem.n_steps):
+            noise = problem.noise * x if problem.multiplicative else problem.noise
+            x = x + problem.rate * x * h + noise * np.sqrt(h) * rng.standard_normal(size)
+        return x
+
+    return run
+
+
 def _sizes(total: int) -> list[int]:
     return [min(BLOCK, total - first) for first in range(0, total, BLOCK)]
 

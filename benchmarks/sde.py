@@ -47,6 +47,7 @@ class Row:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     moments: list[list[float]] = field(default_factory=list)
+    idle: list[bool] = field(default_factory=list)  # whether the other programs left the cores alone, if waited for
 
     @property
     def per_step(self) -> list[float]:
@@ -90,7 +91,7 @@ def measure(name: str, names: list[str], options: argparse.Namespace) -> list[Ro
                 if rows[n].error:
                     continue
                 request = {"problem": name, "n_steps": n_steps, "n_paths": paths[n], "seed": round_number}
-                wait_until_idle(options.patience)
+                rows[n].idle.append(wait_until_idle(options.patience))
                 record(rows[n], workers[n].ask(request), warm=round_number > 0)
                 rows[n].first = workers[n].first
             progress(f"{name}: round {round_number} of {options.rounds}, load {load()}")

@@ -7,29 +7,30 @@ import numpy as np
 import stochsim as ss
 
 
-def equation(calculus: str) -> ss.SDE:
-    """DX = 0.5 X dW, read in one calculus or the other."""
-    return ss.SDE(lambda x, t, p: 0.0 * x, lambda x, t, p: p.sigma * x, {"sigma": 0.5}, 1.0, calculus)
+def equation(calculus):
+    """dX = X dW / 2, read in one calculus or the other."""
+    return ss.SDE(lambda x, t, p: 0 * x, lambda x, t, p: p.sigma * x, {"sigma": 0.5}, x0=1.0, calculus=calculus)
 
 
-runs = {"t_end": 1.0, "n_steps": 200, "n_paths": 4000, "seed": 3, "save": "all"}
-ito = ss.simulate(equation("ito"), ss.schemes.milstein, **runs)
-stratonovich = ss.simulate(equation("stratonovich"), ss.schemes.stratonovich_milstein, **runs)
-converted = equation("stratonovich").to_ito()
-print("the Stratonovich equation in Itô form:", converted.latex())
+run = {"t_end": 1.0, "n_steps": 256, "n_paths": 20_000, "seed": 2, "save": [0.0, 0.25, 0.5, 0.75, 1.0]}
+ito = ss.simulate(equation("ito"), ss.schemes.milstein, **run)
+stratonovich = ss.simulate(equation("stratonovich"), ss.schemes.stratonovich_milstein, **run)
+for name, ds, exact in (("Itô", ito, 1.0), ("Stratonovich", stratonovich, np.exp(0.125))):
+    end = ds.x.sel(time=1.0)
+    print(
+        f"{name:12}  E X_1 = {float(end.mean()):.3f} ± {1.96 * float(end.std()) / 20_000**0.5:.3f}, exact {exact:.3f}"
+    )
 
-ends = {"Itô": (ito, 1.0), "Stratonovich": (stratonovich, np.exp(0.125))}
-for name, (ds, exact) in ends.items():
-    end = ds.x.isel(time=-1)
-    print(f"E X_1, {name:12} {float(end.mean()):.3f} ± {float(1.96 * end.std() / 4000**0.5):.3f}   exact {exact:.3f}")
-
-again = ss.simulate(converted, ss.schemes.milstein, **runs)
-gap = float(abs(again.x - stratonovich.x).isel(time=-1).mean())
-print(f"mean distance of the converted equation from the Stratonovich one, same paths: {gap:.4f}")
+print("Stratonovich:", equation("stratonovich").latex())
+print("as Itô:      ", equation("stratonovich").to_ito().latex())
+again = ss.simulate(equation("stratonovich").to_ito(), ss.schemes.milstein, **run)
+print(f"distance of the two forms on the same paths: {float(abs(again.x - stratonovich.x).max()):.0e}")
 
 if len(sys.argv) > 1:  # a file name for the picture
-    ax = ss.plot.paths(ito, n=1)
-    ss.plot.paths(stratonovich, ax, n=1)
-    ax.lines[1].set_color(ss.plot.OKABE_ITO[1])
-    ax.set_title("one Brownian path, two readings: Itô blue, Stratonovich red")
-    ax.figure.savefig(sys.argv[1])
+    with ss.plot.style():
+        fine = run | {"save": "all", "n_paths": 1}
+        ax = ss.plot.paths(ss.simulate(equation("ito"), ss.schemes.milstein, **fine))
+        ss.plot.paths(ss.simulate(equation("stratonovich"), ss.schemes.stratonovich_milstein, **fine), ax)
+        ax.lines[1].set_color(ss.plot.OKABE_ITO[1])
+        ax.set_title("one Brownian path: Itô blue, Stratonovich orange", loc="left")
+        ax.figure.savefig(sys.argv[1])

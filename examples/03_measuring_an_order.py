@@ -1,4 +1,4 @@
-"""Measuring an order: three schemes on one model, with intervals, verdicts, and a wrong drift that is seen."""
+"""Measuring an order: three schemes on one model, with intervals, verdicts, and a drift that is one per cent off."""
 
 import sys
 

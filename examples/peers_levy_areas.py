@@ -11,9 +11,7 @@ N = 200_000
 
 
 def torchsde_areas(kind):
-    path = torchsde.BrownianInterval(
-        0.0, 1.0, (N, 2), dtype=torch.float64, levy_area_approximation=kind, entropy=1
-    )
+    path = torchsde.BrownianInterval(0.0, 1.0, (N, 2), dtype=torch.float64, levy_area_approximation=kind, entropy=1)
     dW, A = path(0.0, 1.0, return_A=True)
     return dW.numpy(), A[:, 0, 1].numpy()
 

@@ -6,24 +6,24 @@ and Ctrl-C is heard. Nothing depends on the number of threads, or on how leaves 
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
 
 from stochsim.codegen import cache
 from stochsim.codegen.arrays import compile_arrays
+from stochsim.codegen.blocks import LANES
 from stochsim.codegen.kernels import StepProgram, advance_text
-from stochsim.codegen.lanes import FILL, LANES
+from stochsim.codegen.lanes import FILL, noise_buffer, scratch_rows
 
 LEAF = 2048
 CALL_SECONDS = 0.05
 SMALL_RUN = 10_000_000  # path-steps below which a compile does not pay
-_PRINTED: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,22 @@ def leaves(job: Job) -> list[tuple[int, int]]:
     return [(lo, min(lo + LEAF, job.n_paths)) for lo in range(0, job.n_paths, LEAF)]
 
 
-def calls(job: Job, paths: int) -> Iterator[tuple[int, int]]:
-    """Step ranges of about 50 ms each; even starts, so that no pair of draws is made twice."""
-    per_step = max(paths, LANES) * 1e-9 * (5 * len(job.program.primitives) + program_size(job.program))
-    size = max(2, int(CALL_SECONDS / per_step) // 2 * 2)
-    for first in range(0, job.n_steps, size):
-        yield first, min(first + size, job.n_steps)
+class Pace:
+    """How many steps a call should make: learned from the time that calls take, shared by the threads."""
+
+    def __init__(self, program: StepProgram) -> None:
+        guess = 1e-8 * (5 * len(program.primitives) + program_size(program))  # ten times too much: the first call
+        self.seconds = max(guess, 1e-9)  # of a step of one path
+
+    def calls(self, n_steps: int, paths: int) -> Iterator[tuple[int, int]]:
+        """Step ranges of at most about 50 ms each; even starts, so that no pair of draws is made twice."""
+        paths, first = max(paths, LANES), 0
+        while first < n_steps:
+            steps = max(2, int(0.7 * CALL_SECONDS / (self.seconds * paths)) // 2 * 2)
+            last, begun = min(first + steps, n_steps), perf_counter()
+            yield first, last
+            self.seconds = max((perf_counter() - begun) / (paths * (last - first)), 1e-11)
+            first = last
 
 
 def program_size(program: StepProgram) -> int:
@@ -101,41 +111,33 @@ def program_size(program: StepProgram) -> int:
 # --- lanes -----------------------------------------------------------------------------------------
 
 
-def load_kernel(text: str, title: str, function: str) -> Callable[..., None]:
-    """The compiled kernel; says in one line when it has to be compiled."""
-    if not cache.is_cached(text) and title not in _PRINTED:
-        _PRINTED.add(title)
-        cache.compiled_count += 1
-        sys.stderr.write(f"stochsim: compiling {title} (once on this machine, a second or two)\n")
-    return getattr(cache.load(text), function)  # type: ignore[no-any-return]
-
-
-def lane_worker(
-    job: Job, moments: bool
-) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
+def lane_worker(job: Job, moments: bool) -> Callable[[int, int, np.ndarray, int, Stop, Progress | None], np.ndarray]:
     """A function that advances one leaf and writes its results; returns the sticky non-finite marks."""
-    kernel = load_kernel(advance_text(job.program, moments), job.program.title, "advance")
+    text = advance_text(job.program, moments)
+    kernel, rows, n_state = cache.load(text), scratch_rows(text), job.program.n_state
+    parameters, times = np.array(job.parameters, dtype=float), np.array(job.times, dtype=float)
+    save_at, pace = np.array(job.save_at, dtype=np.int64), Pace(job.program)
 
-    def work(
-        lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None
-    ) -> np.ndarray:
+    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
         n, blocks = hi - lo, -(-(hi - lo) // LANES)
-        states = np.empty((job.program.n_state, blocks * LANES))
-        states[:, :n] = job.initial(lo, hi)
-        states[:, n:] = states[:, :1]
-        x = np.ascontiguousarray(states.reshape(-1, blocks, LANES).transpose(1, 0, 2))
-        marks = np.zeros((blocks, LANES))
-        for first, last in calls(job, n):
+        state, z = np.zeros((blocks, rows * LANES)), noise_buffer(job.program.primitives)
+        table = state.reshape(blocks, rows, LANES)
+        lanes = np.empty((n_state, blocks * LANES))
+        lanes[:, :n] = job.initial(lo, hi)
+        lanes[:, n:] = lanes[:, :1]
+        table[:, :n_state] = lanes.reshape(n_state, blocks, LANES).transpose(1, 0, 2)
+        target, place = (out, n) if moments else (out.reshape(*out.shape[:2], -1, LANES), column // LANES)
+        for first, last in pace.calls(job.n_steps, n):
             if stop:
                 break
-            slot = int(np.searchsorted(job.save_at, first, side="right"))
+            slot = int(np.searchsorted(save_at, first, side="right"))
             kernel(
-                job.parameters, *job.key, job.sign, job.first_path + lo, job.step_offset, first, last,
-                job.times, x, marks, job.save_at, slot, out, n if moments else column,
+                parameters, *job.key, job.sign, job.first_path + lo, job.step_offset, first, last,
+                times, state, z, save_at, slot, target, place,
             )  # fmt: skip
             if progress is not None:
                 progress.update((last - first) * n)
-        return marks.reshape(-1)[:n]
+        return table[:, n_state].reshape(-1)[:n]
 
     return work
 
@@ -158,12 +160,12 @@ class ArrayNoise:
         return [self.job.sign * row for row in self._draws[j & 1]]
 
     def _fill(self, pair: int) -> np.ndarray:
-        from stochsim.noise import philox
+        from stochsim.codegen.functions import filler
 
         primitives = self.job.program.primitives
         z = np.empty((2, len(primitives), self.n))
         for i, p in enumerate(primitives):
-            fill = getattr(philox, FILL[p.kind])
+            fill = filler(FILL[p.kind])
             fill(*self.job.key, self.job.first_path + self.lo, pair, p.component, p.stream, z[0, i], z[1, i])
         return z
 
@@ -184,9 +186,7 @@ def array_worker(
     step, read = array_functions(job.program)
     parameters = [np.float64(v) for v in job.parameters]
 
-    def work(
-        lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None
-    ) -> np.ndarray:
+    def work(lo: int, hi: int, out: np.ndarray, column: int, stop: Stop, progress: Progress | None) -> np.ndarray:
         draw = noise(lo, hi) if noise else ArrayNoise(job, lo, hi)
         x = list(np.array(job.initial(lo, hi), dtype=float))
         marks, slot = np.zeros(hi - lo), 0
@@ -305,9 +305,7 @@ def _all_leaves(job: Job, task: Callable[[int, int, int, Stop], None], threads: 
     ranges = leaves(job)
     pool = ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges))))
     try:
-        futures: list[Future[None]] = [
-            pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)
-        ]
+        futures: list[Future[None]] = [pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)]
         pending = set(futures)
         while pending:  # short waits, so that Ctrl-C reaches the main thread on every platform
             finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
@@ -339,4 +337,3 @@ def choose_executor(program: StepProgram, path_steps: int, wanted: str) -> str:
     if path_steps < SMALL_RUN and not cache.is_cached(advance_text(program)):
         return "arrays"
     return "lanes"
-

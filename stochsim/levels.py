@@ -11,9 +11,11 @@ import numpy as np
 
 from stochsim.codegen import cache
 from stochsim.codegen.arrays import compile_arrays
-from stochsim.codegen.coupled import CoupledProgram, Layout, coupled_text, scratch_rows
-from stochsim.codegen.lanes import FILL, LANES
-from stochsim.engine import CALL_SECONDS, LEAF, load_kernel
+from stochsim.codegen.blocks import LANES
+from stochsim.codegen.coupled import CoupledProgram, Layout, coupled_text
+from stochsim.codegen.functions import filler
+from stochsim.codegen.lanes import FILL, noise_buffer, scratch_rows
+from stochsim.engine import CALL_SECONDS, LEAF
 from stochsim.errors import SchemeError
 from stochsim.noise.increments import NoisePlan
 from stochsim.schemes.record import Scheme
@@ -197,18 +199,18 @@ class CoupledRun:
     def _lane_worker(self) -> Callable[[int, int], Ends]:
         layout, times = self.layout, self.levels.times
         text = coupled_text(self.program, layout)
-        kernel, rows = load_kernel(text, self.program.title, "coupled"), scratch_rows(text)
+        kernel, rows = cache.load(text), scratch_rows(text)
         size = max(2, int(CALL_SECONDS / (LEAF * self.operations * 0.5e-9)) // 2 * 2)
 
         def work(lo: int, hi: int) -> Ends:
             blocks = -(-(hi - lo) // LANES)
             state = np.zeros((blocks, rows * LANES))
-            table = state.reshape(blocks, rows, LANES)
+            table, z = state.reshape(blocks, rows, LANES), noise_buffer(self.program.primitives)
             for level in range(layout.n_levels):
                 table[:, layout.x(level) : layout.x(level) + layout.d] = self.start[:, None]
             for first in range(0, len(times) - 1, size):
                 last = min(first + size, len(times) - 1)
-                kernel(self.parameters, *self.key, lo, first, last, times, self.start, state)
+                kernel(self.parameters, *self.key, lo, first, last, times, self.start, state, z)
             flat = table.transpose(1, 0, 2).reshape(rows, -1)[:, : hi - lo]
             return self._ends(flat)
 
@@ -258,12 +260,9 @@ class CoupledRun:
     def draws(self, pair: int, lo: int, hi: int) -> np.ndarray:
         """Primitive draws (2, K, n) of one pair of finest steps."""
         if self._last.get("at") != (pair, lo, hi):
-            from stochsim.noise import philox
-
             z = np.empty((2, len(self.program.primitives), hi - lo))
             for i, p in enumerate(self.program.primitives):
-                fill = getattr(philox, FILL[p.kind])
-                fill(*self.key, lo, pair, p.component, p.stream, z[0, i], z[1, i])
+                filler(FILL[p.kind])(*self.key, lo, pair, p.component, p.stream, z[0, i], z[1, i])
             self._last["at"], self._last["z"] = (pair, lo, hi), z
         return self._last["z"]  # type: ignore[no-any-return]
 

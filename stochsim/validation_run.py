@@ -198,7 +198,7 @@ def _stability(task: Task) -> Row:
         deviation = float(np.max(np.where(pole, 0.0, distance)))
     return StabilityRow(
         family=task.family, scheme=task.scheme, deviation=deviation, lh=region.lh.tolist(), mu2h=region.mu2h.tolist(),
-        amplification=region.amplification.tolist(), bound=_bound(task.scheme),
+        amplification=[[float(f"{v:.6g}") for v in row] for row in region.amplification], bound=_bound(task.scheme),
     )  # fmt: skip
 
 

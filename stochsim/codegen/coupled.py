@@ -7,12 +7,27 @@ on the finest increments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stochsim.codegen.kernels import OPTIONS, _unpack_parameters, rename
-from stochsim.codegen.lanes import LANES, LaneLoops, Rows, header, hoisted, indent, noise_calls
+from stochsim.codegen.blocks import LANES
+from stochsim.codegen.kernels import rename, unpack_parameters
+from stochsim.codegen.lanes import FILL, LaneLoops, Rows, hoisted, indent, module, noise_calls
 from stochsim.noise.increments import Primitive
 from stochsim.symbolic.graph import Node
+
+COUPLED = {
+    "par": "float64[::1]",
+    "key0": "int64",
+    "key1": "int64",
+    "first_path": "int64",
+    "first": "int64",
+    "last": "int64",
+    "ts": "float64[::1]",
+    "start": "float64[::1]",
+    "state": "float64[:,::1]",
+    "z": "float64[:,:,::1]",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,8 @@ class CoupledProgram:
 class Layout:
     """Rows of the state of one block: levels of x, left halves, current increment, functionals, sup errors.
 
-    ``lowest`` is the level of the finest step of the scheme, ``top`` that of the whole interval."""
+    ``lowest`` is the level of the finest step of the scheme, ``top`` that of the whole interval.
+    """
 
     d: int
     n_noise: int
@@ -91,122 +107,111 @@ class Layout:
 
 
 def coupled_text(program: CoupledProgram, layout: Layout) -> str:
-    """Source of the kernel; its arguments are the parameters, key words, first path, step range, times and state.
+    """Source of the kernel; its arguments are the parameters, key words, first path, step range, times, start, blocks.
 
-    The state is (blocks, rows * 256) as `Layout` says (rows beyond it are scratch of implicit steps).
+    The blocks are (blocks, rows * 256) as `Layout` says (rows beyond it are scratch of implicit steps); the
+    noise buffer comes last.
     """
-    used: set[str] = set()
-    rows = Rows([f"row {i}" for i in range(layout.size)])
-    row = rows.at
-    draws = {f"n{i}": f"zk[{i * LANES} + l]" for i in range(len(program.primitives))}
-    current = {name: row(layout.current + i) for i, name in enumerate(program.noise)}
-    y = {f"y{i}": row(layout.y + i) for i in range(layout.n_functionals)}
-    level_x = {f"x{i}": f"w[xo + {i * LANES} + l]" for i in range(program.d)}
-    left = {f"left_{n}": f"w[lo + {i * LANES} + l]" for i, n in enumerate(program.noise)}
+    return _Writer(program, layout).module()
 
-    parts = {
-        "a": (program.draw, draws, list(current.values())),
-        "b": (program.functionals, draws | current | y, list(y.values())),
-        "c": (program.step, level_x | current, list(level_x.values())),
-        "d": (program.merge, left | current, list(current.values())),
-    }
-    run_lines: list[str] = []
-    text: dict[str, list[str]] = {}
-    for prefix, (outputs, load, store) in parts.items():
+
+class _Writer:
+    """Writes the kernel of one program: what happens once a run, on a finest step, and on every level it completes."""
+
+    def __init__(self, program: CoupledProgram, layout: Layout) -> None:
+        self.program, self.layout = program, layout
+        self.rows = Rows([f"row {i}" for i in range(layout.size)])
+        self.used: set[str] = set()
+        self.once: list[str] = []  # hoisted: computed once a run
+        row, d = self.rows.at, program.d
+        self.draws = {f"n{i}": f"zk[{i}, l]" for i in range(len(program.primitives))}
+        self.noise = {name: row(layout.current + i) for i, name in enumerate(program.noise)}
+        self.left = {f"left_{n}": f"w[lo + {i * LANES} + l]" for i, n in enumerate(program.noise)}
+        self.functionals = {f"y{i}": row(layout.y + i) for i in range(layout.n_functionals)}
+        self.state = {f"x{i}": f"w[xo + {i * LANES} + l]" for i in range(d)}
+        self.start = {f"x{i}": f"start[{i}]" for i in range(d)}
+        self.exact = [row(layout.exact + i) for i in range(d)]
+
+    def module(self) -> str:
+        p = self.program
+        steps = self._finest_step()  # before `once`, which it fills
+        body = [
+            *unpack_parameters(p.parameters, (*p.draw, *p.functionals, *p.step, *p.merge, *p.readout)),
+            *self.once,
+            "for b in range(state.shape[0]):",
+            *indent(["w = state[b]", "for k in range(first, last):", *indent(steps)]),
+        ]
+        linked = [FILL[primitive.kind] for primitive in p.primitives]
+        return module("coupled", COUPLED, body, p.title, self.rows, self.used, linked)
+
+    def _finest_step(self) -> list[str]:
+        p = self.program
+        draw = self._part("a", p.draw, self.draws, list(self.noise.values()))
+        functionals = self._part(
+            "b", p.functionals, self.draws | self.noise | self.functionals, list(self.functionals.values())
+        )
+        step = self._scheme_step()
+        climb = self._climb(step)
+        return [
+            "t = ts[k]",
+            "h = ts[k + 1] - ts[k]",
+            "kk = k + 1",
+            "if k & 1 == 0 or k == first:",
+            *indent(noise_calls(p.primitives, "k >> 1", f"first_path + {LANES} * b")),
+            "zk = z[k & 1]",
+            *draw,
+            *functionals,
+            *self._read_exact(),
+            *climb,
+        ]
+
+    def _part(self, prefix: str, outputs: Sequence[Node], load: dict[str, str], store: Sequence[str]) -> list[str]:
+        """Lane loops of one part; hoisted names get its prefix, what is hoisted out of the run goes to ``once``."""
         if not outputs:
-            text[prefix] = []
-            continue
-        once, per_step, uniform = hoisted(outputs, used)
-        loops = LaneLoops(rows, load, uniform, used).run(outputs, store)
-        run_lines += rename(once, "s", prefix)
-        text[prefix] = [*rename(per_step, "s", prefix), *rename(loops, "s", prefix)]
+            return []
+        once, per_step, uniform = hoisted(outputs, self.used)
+        loops = LaneLoops(self.rows, load, uniform, self.used).run(outputs, store)
+        self.once += rename(once, "s", prefix)
+        return rename([*per_step, *loops], "s", prefix)
 
-    sup_read: list[str] = []
-    sup_update: list[str] = []
-    if layout.sup:
-        once, per_step, uniform = hoisted(program.readout, used)
-        start = {f"x{i}": f"start[{i}]" for i in range(program.d)}
-        exact = [row(layout.exact + i) for i in range(program.d)]
-        loops = LaneLoops(rows, start | y, uniform, used).run(program.readout, exact)
-        run_lines += rename(once, "s", "e")
-        sup_read = [
-            f"if (k + 1) & {2**layout.lowest - 1} == 0:",
-            *indent(["t = ts[k + 1]", *rename(per_step, "s", "e"), *rename(loops, "s", "e")]),
-        ]
-        total = " + ".join(f"(w[xo + {i * LANES} + l] - {exact[i]}) ** 2" for i in range(program.d))
-        sup_update = [
-            f"so = {layout.errors * LANES} + {LANES} * q",
+    def _read_exact(self) -> list[str]:
+        if not self.layout.sup:
+            return []
+        read = self._part("e", self.program.readout, self.start | self.functionals, self.exact)
+        return [f"if (k + 1) & {2**self.layout.lowest - 1} == 0:", *indent(["t = ts[k + 1]", *read])]
+
+    def _scheme_step(self) -> list[str]:
+        if not self.program.step:
+            return []
+        lowest, highest = self.layout.lowest, self.layout.lowest + self.layout.n_levels - 1
+        place = ["t = ts[kk - (1 << level)]", "h = ts[kk] - t", f"q = level - {lowest}"]
+        place += [f"xo = q * {self.program.d * LANES}"]
+        step = self._part("c", self.program.step, self.state | self.noise, list(self.state.values()))
+        return [f"if {lowest} <= level <= {highest}:", *indent([*place, *step, *self._largest_error()])]
+
+    def _largest_error(self) -> list[str]:
+        if not self.layout.sup:
+            return []
+        total = " + ".join(f"(w[xo + {i * LANES} + l] - {exact}) ** 2" for i, exact in enumerate(self.exact))
+        keep = "w[so + l] = e if (e >= w[so + l]) | (e != e) else w[so + l]"
+        return [
+            f"so = {self.layout.errors * LANES} + {LANES} * q",
             f"for l in range({LANES}):",
-            *indent([f"e = sqrt({total})", "w[so + l] = e if (e >= w[so + l]) | (e != e) else w[so + l]"]),
+            *indent([f"e = sqrt({total})", keep]),
         ]
-    keep_left = [
-        f"for l in range({LANES}):",
-        *indent([f"{left[f'left_{n}']} = {current[n]}" for n in program.noise]),
-    ]
-    step = [
-        f"if {layout.lowest} <= level <= {layout.lowest + layout.n_levels - 1}:",
-        *indent(
-            [
-                "t = ts[kk - (1 << level)]",
-                "h = ts[kk] - t",
-                f"q = level - {layout.lowest}",
-                f"xo = q * {program.d * LANES}",
-                *text["c"],
-                *sup_update,
-            ]
-        ),
-    ]
-    climb = [
-        "level = 0",
-        "while True:",
-        *indent(step if program.step else []),
-        *indent(
-            [
-                f"lo = {layout.left() * LANES} + level * {len(program.noise) * LANES}",
-                f"if (kk >> level) & 1 == 1 or level == {layout.top}:",
-                *indent([*keep_left, "break"]),
-                "hl = ts[kk - (1 << level)] - ts[kk - (2 << level)]",
-                "hr = ts[kk] - ts[kk - (1 << level)]",
-                *text["d"],
-                "level += 1",
-            ]
-        ),
-    ]
-    per_step = [
-        "t = ts[k]",
-        "h = ts[k + 1] - ts[k]",
-        "kk = k + 1",
-        "if k & 1 == 0 or k == first:",
-        *indent(noise_calls(program.primitives, "k >> 1", f"first_path + {LANES} * b")),
-        "zk = z[k & 1]",
-        *text["a"],
-        *text["b"],
-        *sup_read,
-        *climb,
-    ]
-    body = [
-        "wide_vectors()",
-        *_unpack_parameters(
-            program.parameters,
-            (*program.draw, *program.functionals, *program.step, *program.merge, *program.readout),
-        ),
-        *run_lines,
-        f"z = np.empty((2, {len(program.primitives) * LANES}))",
-        "for b in range(state.shape[0]):",
-        *indent(["w = state[b]", "for k in range(first, last):", *indent(per_step)]),
-    ]
-    lines = header(used, program.primitives, program.title)
-    lines += [
-        f"# rows: {len(rows.names)}",
-        f"@njit({OPTIONS})",
-        "def coupled(par, key0, key1, first_path, first, last, ts, start, state):",
-        *indent(body),
-        "",
-    ]
-    return "\n".join(lines)
 
-
-def scratch_rows(text: str) -> int:
-    """How many rows a block needs, from the kernel text (implicit steps add scratch)."""
-    line = next(x for x in text.splitlines() if x.startswith("# rows: "))
-    return int(line.removeprefix("# rows: "))
+    def _climb(self, step: list[str]) -> list[str]:
+        """Up the levels that this step completes, merging increments; the last one waits for its right half."""
+        n_noise = len(self.program.noise)
+        keep = [f"{self.left[f'left_{n}']} = {self.noise[n]}" for n in self.program.noise]
+        merge = self._part("d", self.program.merge, self.left | self.noise, list(self.noise.values()))
+        return [
+            "level = 0",
+            "while True:",
+            *indent(step),
+            *indent([f"lo = {self.layout.left() * LANES} + level * {n_noise * LANES}"]),
+            *indent([f"if (kk >> level) & 1 == 1 or level == {self.layout.top}:"]),
+            *indent([f"for l in range({LANES}):", *indent(keep), "break"], 2),
+            *indent(["hl = ts[kk - (1 << level)] - ts[kk - (2 << level)]", "hr = ts[kk] - ts[kk - (1 << level)]"]),
+            *indent([*merge, "level += 1"]),
+        ]

@@ -7,9 +7,12 @@ operation, and the array executor returns the same bits; the speed comes from th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from stochsim.codegen.blocks import LANES
 from stochsim.codegen.text import CALLS, Writer, identifier
 from stochsim.noise.increments import Primitive
 from stochsim.symbolic import graph as g
@@ -17,7 +20,6 @@ from stochsim.symbolic.graph import Node
 from stochsim.symbolic.implicit import MAX_ITERATIONS, TOLERANCE, Implicit
 from stochsim.symbolic.program import LANE, PARAMETER, STEP, Ranks
 
-LANES = 256
 FILL = {"normal": "normals", "uniform": "uniforms", "two_point": "two_point", "three_point": "three_point"}
 INLINE = {"sqrt", "abs", "floor", "where", "minimum", "maximum", "sign", "logical_not"}  # not from vecmath
 
@@ -73,8 +75,8 @@ class LaneLoops:
         for node in g.walk(outputs):
             if node.op == "item" and node.args[0].serial in self.solved:
                 row = self.solved[node.args[0].serial][node.value]
-                loads.append(f"y{node.serial} = {self.rows.at(row)}")
-                writer.know(node, f"y{node.serial}")
+                loads.append(f"solution{row} = {self.rows.at(row)}")
+                writer.know(node, f"solution{row}")
         return loads
 
     def _load_inputs(self, outputs: Sequence[Node], writer: Writer) -> list[str]:
@@ -104,9 +106,7 @@ class LaneLoops:
         body += [f"{at(r)} = r{i} if go else u{i}" for i, r in enumerate(unknown)]
         body += [f"{at(active)} = 1.0 if go & moved else 0.0", "left += 1 if go & moved else 0"]
         lines += [f"for iteration in range({MAX_ITERATIONS}):"]
-        lines += indent(
-            ["left = 0", f"for l in range({LANES}):", *indent(body), "if left == 0:", "    break"]
-        )
+        lines += indent(["left = 0", f"for l in range({LANES}):", *indent(body), "if left == 0:", "    break"])
         failed = [f"{at(r)} = nan if {at(active)} != 0.0 else {at(r)}" for r in unknown]
         lines += [f"for l in range({LANES}):", *indent(failed)]
         self.solved[node.serial] = unknown
@@ -131,9 +131,7 @@ def hoisted(outputs: Sequence[Node], used: set[str]) -> tuple[list[str], list[st
     step_nodes = [*targets[STEP]]
     writer = Writer(prefix="s", style="lane")
     constant_parts = [
-        n
-        for n in g.walk(step_nodes + targets[PARAMETER])
-        if ranks.of[n.serial] == PARAMETER and n.op != "const"
+        n for n in g.walk(step_nodes + targets[PARAMETER]) if ranks.of[n.serial] == PARAMETER and n.op != "const"
     ]
     run_lines = writer.write(constant_parts)
     step_lines = writer.write(step_nodes)
@@ -149,29 +147,35 @@ def indent(lines: Sequence[str], depth: int = 1) -> list[str]:
 
 
 def noise_calls(primitives: Sequence[Primitive], pair: str, base: str) -> list[str]:
-    """Calls that fill the noise buffer ``z`` (2, K * 256) with the draws of two consecutive steps."""
+    """Calls that fill the noise buffer ``z`` (2, K, 256) with the draws of two consecutive steps."""
     return [
-        f"{FILL[p.kind]}(key0, key1, {base}, {pair}, {p.component}, {p.stream}, "
-        f"z[0, {i * LANES}:{(i + 1) * LANES}], z[1, {i * LANES}:{(i + 1) * LANES}])"
+        f"{FILL[p.kind]}(key0, key1, {base}, {pair}, {p.component}, {p.stream}, z[0, {i}], z[1, {i}])"
         for i, p in enumerate(primitives)
     ]
 
 
-def header(used: set[str], primitives: Sequence[Primitive], title: str) -> list[str]:
-    """The imports of a kernel module."""
-    math = sorted(used - INLINE)
-    fills = sorted({FILL[p.kind] for p in primitives})
-    lines = [
-        f'"""{title}"""',
-        "",
-        "from math import inf, nan, sqrt",
-        "import numpy as np",
-        "from numba import njit",
-        "from numpy import floor",
-    ]
-    if math:
-        lines.append(f"from stochsim.vecmath import {', '.join(math)}")
-    if fills:
-        lines.append(f"from stochsim.noise.philox import {', '.join(fills)}")
-    lines += ["from stochsim.codegen.target import wide_vectors", "", ""]
-    return lines
+def noise_buffer(primitives: Sequence[Primitive]) -> np.ndarray:
+    """The buffer ``z`` of one thread."""
+    return np.empty((2, max(1, len(primitives)), LANES))
+
+
+def scratch_rows(text: str) -> int:
+    """How many rows a block needs, from the kernel text (implicit steps add scratch)."""
+    line = next(x for x in text.splitlines() if x.startswith("# rows: "))
+    return int(line.removeprefix("# rows: "))
+
+
+def module(
+    name: str, arguments: Mapping[str, str], body: Sequence[str], title: str, rows: Rows, used: set[str],
+    linked: Iterable[str],
+) -> str:  # fmt: skip
+    """A kernel module: imports, and one function of the given arguments (name -> Numba type)."""
+    math, called = sorted(used - INLINE), sorted(set(linked))
+    lines = [f'"""{title}"""', "", "from math import inf, nan", "from numpy import floor, sqrt"]
+    lines += ["from stochsim.codegen.compiler import kernel"]
+    lines += [f"from stochsim.codegen.linked import {', '.join(called)}"] if called else []
+    lines += ["from stochsim.codegen.target import wide_vectors"]
+    lines += [f"from stochsim.vecmath import {', '.join(math)}"] if math else []
+    lines += ["", "", f"# rows: {len(rows.names)}", f'@kernel("{", ".join(arguments.values())}")']
+    lines += [f"def {name}({', '.join(arguments)}):", *indent(["wide_vectors()", *body]), ""]
+    return "\n".join(lines)

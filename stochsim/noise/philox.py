@@ -26,7 +26,7 @@ from typing import TypeAlias
 import numpy as np
 from numba import float64, uint64
 
-from stochsim.vecmath._jit import Array, kernel, scalar
+from stochsim.vecmath._jit import Array, kernel, part, scalar
 from stochsim.vecmath._llvm import as_bits, as_float, bit_reverse, fma, horner, wide_vectors
 from stochsim.vecmath._numbers import EXPONENT, INTEGER, MANTISSA, ONE, SIGN, SQRT_HALF_BITS
 
@@ -64,7 +64,7 @@ def philox4x32(
     return np.uint32(w0 & _WORD), np.uint32(w1 & _WORD), np.uint32(w2 & _WORD), np.uint32(w3 & _WORD)
 
 
-@kernel
+@part
 def _fill_words(
     k0: int, k1: int, first_path: int, index: int, component: int, stream: int, out0: Array, out1: Array
 ) -> None:

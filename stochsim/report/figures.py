@@ -33,27 +33,28 @@ class Figure:
 
 
 def order_figures(rows: Sequence[OrderRow]) -> list[Figure]:
-    """A figure for each problem, kind of order and method, in the order of the rows.
+    """A figure for each problem and kind of order, in the order of the rows.
 
     Schemes whose step is the same formula on a problem share a curve; the note says which.
 
     Parameters
     ----------
     rows : sequence of OrderRow
-        Those without a positive error are left out.
+        Those without a positive error are left out, and strong orders by moments, which are straight lines.
     """
-    groups: dict[tuple[str, str, str], list[OrderRow]] = {}
+    groups: dict[tuple[str, str], list[OrderRow]] = {}
     for row in rows:
-        if any(np.isfinite(row.errors) & (np.array(row.errors) > 0)):
-            groups.setdefault((row.problem, row.kind, row.method), []).append(row)
+        drawn = row.kind == "weak" or row.method != "moments"
+        if drawn and any(np.isfinite(row.errors) & (np.array(row.errors) > 0)):
+            groups.setdefault((row.problem, row.kind), []).append(row)
     return [_figure(key, group) for key, group in groups.items()]
 
 
-def _figure(key: tuple[str, str, str], rows: Sequence[OrderRow]) -> Figure:
-    problem, kind, method = key
+def _figure(key: tuple[str, str], rows: Sequence[OrderRow]) -> Figure:
+    problem, kind = key
     drawn = [r for r in rows if not r.same_as]
     shared = [f"{r.scheme} as {r.same_as}" for r in rows if r.same_as]
-    title = f"{problem}: {kind} order by {method}"
+    title = f"{problem}: {kind} order by {' and '.join(sorted({r.method for r in rows}))}"
     svg = plot.to_svg(plot.order([r.estimate() for r in drawn]), title)
     return Figure(title, svg, "Same formula here: " + ", ".join(shared) + "." if shared else "")
 

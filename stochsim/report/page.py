@@ -87,9 +87,9 @@ def render(run: RunFacts, rows: Sequence[Row]) -> str:
 
 
 def _place(rows: Sequence[Row]) -> Callable[[OrderRow], Any]:
-    """Strong before weak, then problems in the order of their first row, then schemes by name."""
+    """Strong before weak, then problems in the order of their first row, schemes by name, paths before moments."""
     problems = {r.problem: i for i, r in reversed(list(enumerate(rows))) if isinstance(r, OrderRow)}
-    return lambda r: (r.kind, problems[r.problem], r.method, r.scheme)
+    return lambda r: (r.kind, problems[r.problem], r.scheme, r.method == "moments")
 
 
 class Matrix:

@@ -38,10 +38,10 @@ def from_line(line: str) -> Row | RunFacts:
         record: Row | RunFacts = _TYPES[fields.pop("type")](**fields)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ParameterError(f"{line[:60]!r} is no row of a validation; give a file that validate wrote") from None
-    if isinstance(record, OrderRow):
-        for name in ("h", "errors", "errors_se"):
-            values = getattr(record, name)
-            values[:] = [math.nan if v is None else v for v in values]
+    lists = [record.h, record.errors, record.errors_se] if isinstance(record, OrderRow) else []
+    lists += record.amplification if isinstance(record, StabilityRow) else []
+    for values in lists:
+        values[:] = [math.nan if v is None else v for v in values]
     return record
 
 

@@ -29,8 +29,9 @@ def measured(order: float | None, half_width: float) -> str:
     """
     if order is None:
         return "–"
-    digits = 3 if half_width >= 0.0005 else 5
-    return f"{order:.{digits}f} ± {half_width:.{digits}f}"
+    if half_width >= 0.0005:
+        return f"{order:.3f} ± {half_width:.3f}"
+    return f"{order:.5f} ± {half_width:.0e}"
 
 
 def header() -> str:

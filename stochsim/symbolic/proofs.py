@@ -305,10 +305,12 @@ def _simplifies(residual: Node) -> bool:
     """Whether SymPy reduces the residual to 0."""
     import sympy
 
-    from stochsim.symbolic.to_sympy import to_sympy
+    from stochsim.symbolic.to_sympy import number, to_sympy
 
     if residual.equals(0.0):
         return True
+    if any(number(n.value, exact=True).is_Float for n in g.walk([residual]) if n.is_const):
+        return False  # SymPy would cancel by rounding what is only nearly 0
     (expression,) = to_sympy([residual], {}, exact=True)
     size = sympy.count_ops(expression)
     if size <= LARGEST_CANCELLED and (sympy.expand(expression) == 0 or sympy.cancel(expression) == 0):

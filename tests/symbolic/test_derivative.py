@@ -43,11 +43,12 @@ def at(node: Node, x: Any, y: Any) -> Any:
 
 
 @settings(max_examples=300, deadline=None)
-@given(node=formulas(), x=st.floats(-2, 2), y=st.floats(0.1, 2))
-def test_first_derivatives_agree_with_differences_in_50_digits(node: Node, x: float, y: float) -> None:
+@given(node=formulas(), x=st.integers(-20, 20), y=st.integers(1, 20))
+def test_first_derivatives_agree_with_differences_in_50_digits(node: Node, x: int, y: int) -> None:
     (slope,) = derivative([node], X)
     with mpmath.workdps(50):
-        u, v = mpmath.mpf(x), mpmath.mpf(y)
+        u, v = x * mpmath.pi / 31, y * mpmath.e / 29  # where no condition of simple constants changes
+        assume(u != 0)
         exact, here, ahead, behind = at(slope, u, v), at(node, u, v), at(node, u + STEP, v), at(node, u - STEP, v)
         central = (ahead - behind) / (2 * STEP)
         assume(all(q == q and abs(q) < 1e6 for q in (exact, here, ahead, behind)))

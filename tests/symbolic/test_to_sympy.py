@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stochsim.errors import TraceError
@@ -17,22 +17,6 @@ from stochsim.symbolic.tracing import Sym, as_node
 
 x, y = g.var("x0"), g.var("x1")
 X, Y = (sympy.Symbol(name, real=True) for name in ("x0", "x1"))
-UNARY = (
-    "neg",
-    "sqrt",
-    "exp",
-    "log",
-    "sin",
-    "cos",
-    "tan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "expm1",
-    "log1p",
-    "arctan",
-    "arcsinh",
-)
 
 
 def formulas() -> st.SearchStrategy[Node]:
@@ -41,10 +25,8 @@ def formulas() -> st.SearchStrategy[Node]:
     def grow(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         pair = st.tuples(inner, inner)
         return st.one_of(
-            st.tuples(st.sampled_from((*UNARY, "abs", "sign", "floor")), inner).map(lambda v: g.unary(*v)),
-            st.tuples(st.sampled_from(("add", "sub", "mul", "div", "min", "max")), pair).map(
-                lambda v: g.binary(v[0], *v[1])
-            ),
+            st.tuples(st.sampled_from(sorted(g.UNARY)), inner).map(lambda v: g.unary(*v)),
+            st.tuples(st.sampled_from(("add", "sub", "mul", "div")), pair).map(lambda v: g.binary(v[0], *v[1])),
             st.tuples(st.sampled_from(("lt", "ge", "eq")), pair, pair).map(
                 lambda v: g.where(g.compare(v[0], *v[1]), *v[2])
             ),
@@ -65,7 +47,11 @@ def both(node: Node, u: float, v: float) -> tuple[complex, complex]:
 @settings(max_examples=150, deadline=None)
 @given(node=formulas(), u=st.sampled_from([-1.375, -0.625, 0.375, 1.625]), v=st.sampled_from([0.25, 0.875, 2.125]))
 def test_the_expression_has_the_value_of_the_graph(node: Node, u: float, v: float) -> None:
-    ours, theirs = both(node, u, v)
+    try:
+        ours, theirs = both(node, u, v)
+    except TypeError as error:  # a condition that compares x / 0, or a root of a negative number
+        assume("Invalid comparison of" not in str(error) and "not determined" not in str(error))
+        raise
     if ours == ours and theirs == theirs:  # SymPy may cancel a part that is undefined at the point
         assert theirs == pytest.approx(ours, rel=1e-12, abs=1e-12)
 
@@ -73,6 +59,7 @@ def test_the_expression_has_the_value_of_the_graph(node: Node, u: float, v: floa
 @pytest.mark.parametrize(
     "node",
     [
+        g.binary("min", g.mul(x, y), g.binary("max", x, g.const(0.3))),
         g.mul(g.compare("gt", x, g.ZERO), y),  # a condition used as a number
         g.where(x, y, g.ONE),  # a number used as a condition
         g.where(g.logical("not", g.logical("or", g.compare("gt", x, y), g.compare("lt", x, g.ZERO))), x, y),
@@ -162,15 +149,15 @@ def test_odd_roots_are_real(exponent: sympy.Rational) -> None:
 
 @pytest.mark.parametrize("expression", [sympy.LambertW(X), sympy.gamma(X), sympy.I * X, sympy.zoo + 0 * X])
 def test_what_graphs_cannot_say_is_refused(expression: sympy.Expr) -> None:
-    with pytest.raises(TraceError, match="SymPy|not a real number"):
+    with pytest.raises(TraceError, match=r"SymPy|not a real number"):
         from_sympy(expression, {"x0": x})
 
 
 def test_only_equal_and_shorter_forms_replace_a_formula() -> None:
     points = [{"x0": u, "x1": u + 0.3} for u in (-0.7, 0.2, 1.9)]
-    long = g.div(g.mul(y, g.unary("exp", x)), g.unary("exp", x))
-    (short,) = simplified([long], points, 100)
-    assert short is y
+    sine, cosine = g.unary("sin", x), g.unary("cos", x)
+    long = g.add(g.mul(sine, sine), g.mul(cosine, cosine))
+    assert simplified([long], points, 100) == [g.ONE]
     assert simplified([long], points, 1) == [long]  # too long to be tried
     kept = g.unary("exp", x)
     assert simplified([kept], points, 100) == [kept]
