@@ -22,7 +22,7 @@ if len(sys.argv) > 1:  # a file name for the picture
 
     with ss.plot.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, width_ratios=(2, 1))
-        ss.plot.paths(ds, left, n=30)
+        ss.plot.paths(ds, left, n=12)
         left.plot(ds.time, model.mean(ds.time, model.x0, p), color="black")
         x = np.linspace(0.2, 4.0, 300)
         right.hist(end, bins=60, range=(0.2, 4.0), density=True, orientation="horizontal", alpha=0.3)

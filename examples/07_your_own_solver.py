@@ -23,4 +23,4 @@ def corrected_heun(x0, t, noise, p):
 
 for solver in (heun, corrected_heun):
     e = ss.strong_order(model, solver=solver, declared=1.0, n_paths=4096)
-    print(f"{e.scheme:15} measured {e.order:.2f} ± {e.half_width:.2f}, declared 1: {e.verdict}")
+    print(f"{e.scheme:15} measured {e.order:z.2f} ± {e.half_width:.2f}, declared 1: {e.verdict}")

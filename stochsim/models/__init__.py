@@ -1,5 +1,6 @@
 """Named models, each with what is known about it in closed form. Add one by adding a function."""
 
+from stochsim.models.closed_form import from_exact
 from stochsim.models.geometric import (
     commuting_linear,
     geometric_brownian_motion,
@@ -37,6 +38,7 @@ __all__ = [
     "decaying_additive",
     "double_well",
     "forced_ornstein_uhlenbeck",
+    "from_exact",
     "geometric_brownian_motion",
     "ginzburg_landau",
     "heisenberg",

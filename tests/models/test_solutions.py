@@ -22,7 +22,14 @@ from stochsim.symbolic.tracing import Sym, as_sym, trace
 
 MODELS = {name: record.default for name, record in ss.models.REGISTRY.items()}
 PLAIN = [name for name, sde in MODELS.items() if sde.exact is not None and sde.solution.functionals is None]
-SYMBOLIC = {"geometric_brownian_motion", "kubo_oscillator", "tanh_brownian"}
+SYMBOLIC = {
+    "arcsinh_brownian",
+    "cube_brownian",
+    "geometric_brownian_motion",
+    "kubo_oscillator",
+    "multi_noise_geometric_brownian_motion",
+    "tanh_brownian",
+}
 BY_FUNCTIONALS = [name for name, sde in MODELS.items() if sde.exact is not None and name not in PLAIN]
 
 
