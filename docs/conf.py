@@ -1,5 +1,8 @@
 """How Sphinx builds the documentation: Markdown pages, and a reference read off the docstrings."""
 
+import re
+from typing import Any
+
 from stochsim._version import __version__
 
 project = "stochsim"
@@ -28,3 +31,16 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = f"stochsim {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+
+
+def escape_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """E|X| is an expectation: outside of literals, bars are no substitutions of reStructuredText."""
+    for i, line in enumerate(lines):
+        parts = re.split(r"(``.*?``)", line)
+        lines[i] = "".join(part if part.startswith("``") else part.replace("|", r"\|") for part in parts)
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", escape_bars, priority=900)  # after napoleon

@@ -8,7 +8,7 @@ import stochsim as ss
 
 
 def equation(calculus):
-    """dX = X dW / 2, read in one calculus or the other."""
+    """The equation dX = X dW / 2, read in one calculus or the other."""
     return ss.SDE(lambda x, t, p: 0 * x, lambda x, t, p: p.sigma * x, {"sigma": 0.5}, x0=1.0, calculus=calculus)
 
 
@@ -24,13 +24,14 @@ for name, ds, exact in (("Itô", ito, 1.0), ("Stratonovich", stratonovich, np.ex
 print("Stratonovich:", equation("stratonovich").latex())
 print("as Itô:      ", equation("stratonovich").to_ito().latex())
 again = ss.simulate(equation("stratonovich").to_ito(), ss.schemes.milstein, **run)
-print(f"distance of the two forms on the same paths: {float(abs(again.x - stratonovich.x).max()):.0e}")
+gap = float(abs(again.x - stratonovich.x).max())
+print(f"the two forms on the same paths: {'equal to rounding' if gap < 1e-12 else gap}")
 
 if len(sys.argv) > 1:  # a file name for the picture
     with ss.plot.style():
         fine = run | {"save": "all", "n_paths": 1}
-        ax = ss.plot.paths(ss.simulate(equation("ito"), ss.schemes.milstein, **fine))
-        ss.plot.paths(ss.simulate(equation("stratonovich"), ss.schemes.stratonovich_milstein, **fine), ax)
+        ax = ss.plot.paths(ss.simulate(equation("ito"), ss.schemes.milstein, **fine), n=1)
+        ss.plot.paths(ss.simulate(equation("stratonovich"), ss.schemes.stratonovich_milstein, **fine), ax, n=1)
         ax.lines[1].set_color(ss.plot.OKABE_ITO[1])
         ax.set_title("one Brownian path: Itô blue, Stratonovich orange", loc="left")
         ax.figure.savefig(sys.argv[1])

@@ -14,11 +14,14 @@ METHODS = {"Itô": "Euler ItoMilstein", "additive, linear": "SEA SRA1 ShARK", "a
 
 
 class GivenNoise(dfx.AbstractBrownianPath):
-    steps: tuple  # size h, increments, integrals of W - W_k
+    """Noise by step: its size h, the increments, and the integrals of W - W_k."""
+
+    steps: tuple
     levy_area: type = eqx.field(static=True, default=dfx.SpaceTimeLevyArea)
     t0, t1 = 0.0, 1.0
 
     def evaluate(self, t0, t1=None, left=True, use_levy=False):
+        """The increment of the step from t0, and with use_levy its space-time area H."""
         h, dW, dZ = self.steps
         k = jnp.round(t0 / h).astype(int)
         return dfx.SpaceTimeLevyArea(dt=h, W=dW[k], H=dZ[k] / h - dW[k] / 2) if use_levy else dW[k]

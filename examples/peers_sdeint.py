@@ -7,18 +7,13 @@ import stochsim as ss
 from stochsim.orders import Levels
 
 
-def as_solver(method, model, **extra):
+def as_solver(method, f, g, **extra):
     """One path after the other; ``extra`` are functions of (noise, path) for further arguments."""
 
     def solve(x0, t, noise, p):
-        def f(x, t):
-            return np.reshape(model.drift(x, t, p), -1)
-
-        def g(x, t):
-            return np.reshape(model.diffusion(x, t, p), (len(x), -1))
-
         def end(i):
-            return method(f, g, x0[i], t, dW=noise.dW[i], **{k: v(noise, i) for k, v in extra.items()})[-1]
+            given = {name: value(noise, i) for name, value in extra.items()}
+            return method(lambda x, t: f(x, p), lambda x, t: g(x, p), x0[i], t, dW=noise.dW[i], **given)[-1]
 
         return np.array([end(i) for i in range(len(x0))])
 
@@ -30,13 +25,15 @@ def ito_integrals(noise, i):  # (dW_j dW_k - h on the diagonal) / 2 + A_jk
     return (dW[:, :, None] * dW[:, None, :] - h * np.eye(dW.shape[1])) / 2 + noise.A[i]
 
 
-gbm = ss.models.geometric_brownian_motion(mu=0.5, sigma=0.8)
-linear = ss.models.noncommuting_linear()
-for method, model, declared, needs, extra in (
-    (sdeint.itoEuler, gbm, 0.5, ("dW",), {}),
-    (sdeint.stratHeun, gbm.to_stratonovich(), 1.0, ("dW",), {}),
-    (sdeint.itoSRI2, linear, 1.0, ("dW", "A"), {"I": ito_integrals}),
+gbm, linear = ss.models.geometric_brownian_motion(mu=0.5, sigma=0.8), ss.models.noncommuting_linear()
+euler = as_solver(sdeint.itoEuler, lambda x, p: p.mu * x, lambda x, p: p.sigma * x[:, None])
+heun = as_solver(sdeint.stratHeun, lambda x, p: (p.mu - p.sigma**2 / 2) * x, lambda x, p: p.sigma * x[:, None])
+sri2 = as_solver(sdeint.itoSRI2, lambda x, p: p.A @ x, lambda x, p: (p.B @ x).T, I=ito_integrals)
+for name, model, declared, solver, needs in (
+    ("itoEuler", gbm, 0.5, euler, ("dW",)),
+    ("stratHeun", gbm, 1.0, heun, ("dW",)),
+    ("itoSRI2", linear, 1.0, sri2, ("dW", "A")),
 ):
-    solver, levels = as_solver(method, model, **extra), Levels(finest=9, n_levels=7)
+    levels = Levels(finest=9, n_levels=7)
     e = ss.strong_order(model, solver=solver, needs=needs, declared=declared, n_paths=1024, levels=levels)
-    print(f"{method.__name__:10} {model.name:26} {declared:g}  {e.order:.3f} ± {e.half_width:.3f}  {e.verdict}")
+    print(f"{name:20} {model.name:26} {declared:3g}  {e.order:.3f} ± {e.half_width:.3f}  {e.verdict}", flush=True)

@@ -14,7 +14,9 @@ METHODS = {
 }
 
 
-class GivenNoise(torchsde.BaseBrownian):  # by step: the increment, and U, the integral of W - W_k
+class GivenNoise(torchsde.BaseBrownian):
+    """Noise by step: the increment, and U, the integral of W - W_k."""
+
     shape = dtype = device = levy_area_approximation = None
 
     def __init__(self, noise):
@@ -23,6 +25,7 @@ class GivenNoise(torchsde.BaseBrownian):  # by step: the increment, and U, the i
         self.levy_area_approximation = "space-time"
 
     def __call__(self, ta, tb=None, return_U=False, return_A=False):
+        """The noise of the step from ta."""
         k = round(float(ta) / self.h)
         return (self.dW[:, k], self.dZ[:, k]) if return_U else self.dW[:, k]
 

@@ -30,8 +30,8 @@ for e in estimates:
 
 with ss.plot.style():
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.4), width_ratios=(1.15, 1))
-    left.pcolormesh(t, x, np.sqrt(density.T), cmap="Greys", vmin=0.0, vmax=1.4, rasterized=True)
+    left.pcolormesh(t, x, density.T, cmap="Greys", vmin=0.0, vmax=0.7, rasterized=True)
     ss.plot.paths(paths, left, n=6)
-    left.set_title("dX = −½ tanh X sech²X dt + sech X dW: six paths over the exact density")
+    left.set_title("arcsinh_brownian: six paths over the exact density")
     ss.plot.order(estimates, right)
     figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "stochsim.png", dpi=150)

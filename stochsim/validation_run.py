@@ -24,12 +24,12 @@ from stochsim.errors import StochsimError
 from stochsim.report.rows import FAILED, NOT_MEASURED, ClaimRow, MutantRow, OrderRow, Row, StabilityRow
 from stochsim.schemes import REGISTRY
 from stochsim.validation_claims import find_claim
-from stochsim.validation_plan import LINEAR_SURVEY, Task, problem, settings, surveyed
+from stochsim.validation_plan import Task, problem, settings, surveyed
 
 __all__ = ["measure", "run"]
 
 QUICK_PATHS = 4096
-SURVEY_PATHS = {True: 2048, False: 4096}  # on the linear and the curved problem: the first has exact moments too
+SURVEY_PATHS = 2048
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
@@ -163,9 +163,11 @@ def _mutants(task: Task) -> Row:
     from stochsim.levels import Levels
     from stochsim.orders.survey import survey
 
-    scheme, linear = REGISTRY[task.scheme], task.problem == LINEAR_SURVEY
-    sde, n_paths = surveyed(task.problem, scheme.calculus), SURVEY_PATHS[linear]
-    original, *findings = survey(sde, scheme, seed=task.seed, n_paths=n_paths, levels=Levels(finest=10, n_levels=10))
+    scheme = REGISTRY[task.scheme]
+    sde = surveyed(task.problem, scheme.calculus)
+    original, *findings = survey(
+        sde, scheme, seed=task.seed, n_paths=SURVEY_PATHS, levels=Levels(finest=10, n_levels=10)
+    )
     found = [
         {
             "name": f.mutant, "kind": f.kind, "subtle": f.subtle, "order": _finite(f.order), "verdict": f.verdict,
@@ -175,7 +177,7 @@ def _mutants(task: Task) -> Row:
     ]  # fmt: skip
     return MutantRow(
         family=task.family, scheme=task.scheme, problem=task.problem, original=original.verdict, findings=found,
-        order=_finite(original.order), n_paths=n_paths,
+        order=_finite(original.order), n_paths=SURVEY_PATHS,
     )  # fmt: skip
 
 

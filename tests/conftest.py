@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import platformdirs
+import pytest
 
 SOURCES = Path(__file__).resolve().parent.parent / "stochsim"
 KEPT_SECONDS = 7 * 24 * 3600  # kernels of a state of the sources that no run has used for longer are removed
@@ -43,3 +44,8 @@ if "STOCHSIM_CACHE_DIR" not in os.environ:
     os.environ["NUMBA_CACHE_DIR"] = str(cache / "numba")
 
 os.environ["MPLBACKEND"] = "agg"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The count of kernels comes after everything that needs one."""
+    items.sort(key=lambda item: item.path.name == "test_kernel_budget.py")

@@ -32,7 +32,7 @@ SOURCES = (  # besides the kernel text, all that is compiled, and how
 SUFFIX = ".code"
 _LOADED: dict[str, CompiledFunction] = {}
 _LOCK = threading.RLock()
-_WARNED: set[Path] = set()
+_WARNED: set[str] = set()
 compiled_count = 0  # functions compiled (not loaded from disk) by this process: kernels, and what they call
 
 
@@ -82,8 +82,9 @@ def numba_version() -> str:
 
 
 def name_of(text: str) -> str:
-    """The name of the files of a kernel."""
-    return "k_" + hashlib.sha256((text + environment_key()).encode()).hexdigest()[:24]
+    """The name of the files of a kernel; its title, the docstring that it begins with, does not count."""
+    _, _, code = text.split('"""', 2)
+    return "k_" + hashlib.sha256((code + environment_key()).encode()).hexdigest()[:24]
 
 
 def is_cached(text: str) -> bool:
@@ -98,7 +99,13 @@ def load(text: str, *, quiet: bool = False) -> CompiledFunction:
     Warns
     -----
     CacheWarning
-        If the folder cannot be written: the kernel then lives in memory and is compiled in every process.
+        Once, if the folder cannot be written or the code not be loaded again: the kernel then lives in memory and
+        is compiled in every process.
+
+    Raises
+    ------
+    StochsimError
+        If Numba was told not to compile.
     """
     with _LOCK:
         name = name_of(text)
@@ -133,12 +140,19 @@ def _compile(name: str, text: str, linked: dict[str, int]) -> CompiledFunction:
     compiled = compile_text(name, text, linked)
     compiled_count += 1
     loaded = _linked(compiled.stored, linked)
-    if loaded is None:  # it can run where it was compiled, but nowhere else
+    if loaded is None:
+        _warn(
+            "compiled kernels cannot be loaded again on this platform; they stay in memory and are compiled in every "
+            "process"
+        )
         return compiled.in_memory
     try:
         _write(name, text, compiled.stored.to_bytes())
     except OSError as error:
-        _warn(error)
+        _warn(
+            f"the kernel cache {folder()} cannot be written ({error.strerror or error}); kernels stay in memory and "
+            "are compiled again in the next process; set STOCHSIM_CACHE_DIR to a writable folder"
+        )
     return loaded
 
 
@@ -160,13 +174,7 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _warn(error: OSError) -> None:
-    if folder() in _WARNED:
-        return
-    _WARNED.add(folder())
-    warnings.warn(
-        f"the kernel cache {folder()} cannot be written ({error.strerror or error}); kernels stay in memory and "
-        "are compiled again in the next process; set STOCHSIM_CACHE_DIR to a writable folder",
-        CacheWarning,
-        stacklevel=2,
-    )
+def _warn(message: str) -> None:
+    if message not in _WARNED:
+        _WARNED.add(message)
+        warnings.warn(message, CacheWarning, stacklevel=2)

@@ -13,8 +13,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba import njit, types
+from numba.core import config
 
 from stochsim.codegen.objects import CompiledFunction, ObjectCode
+from stochsim.errors import StochsimError
 
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -33,9 +35,17 @@ class Compiled:
 
 
 def kernel(arguments: str) -> Callable[[Callable[..., None]], Compiled]:
-    """Compile a function of the given Numba types, such as ``"int64, float64[::1]"``, that returns nothing."""
+    """Compile a function of the given Numba types, such as ``"int64, float64[::1]"``, that returns nothing.
+
+    Raises
+    ------
+    StochsimError
+        If Numba was told not to compile.
+    """
 
     def compile_function(function: Callable[..., None]) -> Compiled:
+        if config.DISABLE_JIT:
+            raise StochsimError("NUMBA_DISABLE_JIT is set, but stochsim's kernels run compiled only; unset it")
         dispatcher: Any = njit(f"void({arguments})", **OPTIONS)(function)
         (result,) = dispatcher.overloads.values()
         symbol, library = result.fndesc.llvm_func_name, result.library

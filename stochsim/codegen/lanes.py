@@ -171,7 +171,8 @@ def module(
 ) -> str:  # fmt: skip
     """A kernel module: imports, and one function of the given arguments (name -> Numba type)."""
     math, called = sorted(used - INLINE), sorted(set(linked))
-    lines = [f'"""{title}"""', "", "from math import inf, nan", "from numpy import floor, sqrt"]
+    said = title.replace("\\", "/").replace('"', "'").replace("\n", " ")  # a model may have any name
+    lines = [f'"""{said}"""', "", "from math import inf, nan", "from numpy import floor, sqrt"]
     lines += ["from stochsim.codegen.compiler import kernel"]
     lines += [f"from stochsim.codegen.linked import {', '.join(called)}"] if called else []
     lines += ["from stochsim.codegen.target import wide_vectors"]

@@ -15,7 +15,7 @@ import pytest
 import stochsim as ss
 from stochsim.codegen import cache, compiler, objects, target
 from stochsim.codegen.kernels import advance_text
-from stochsim.errors import CacheWarning
+from stochsim.errors import CacheWarning, StochsimError
 from stochsim.steps import step_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +25,13 @@ from stochsim.codegen.compiler import kernel
 def double(x):
     for i in range(x.size):
         x[i] = 2.0 * x[i]
+'''
+DRAWING = '''"""draw normals"""
+from stochsim.codegen.compiler import kernel
+from stochsim.codegen.linked import normals
+@kernel("float64[:,::1]")
+def drawing(z):
+    normals(1, 2, 3, 4, 5, 6, z[0], z[1])
 '''
 RUN = """
 import sys
@@ -161,8 +168,18 @@ def test_code_that_cannot_be_loaded_again_stays_in_memory(fresh, monkeypatch):
         raise RuntimeError("it calls what is not in this process")
 
     monkeypatch.setattr(objects, "load", refuse)
-    assert doubles(cache.load(TEXT))
+    with pytest.warns(CacheWarning, match="cannot be loaded again on this platform"):
+        assert doubles(cache.load(TEXT))
     assert not code_file().exists()
+    z = np.empty((2, 100))
+    cache.load(DRAWING)(z)  # calls a function that lives in memory too
+    assert 0.5 < z.std() < 1.5
+
+
+def test_numba_told_not_to_compile_is_reported(fresh, monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(StochsimError, match="NUMBA_DISABLE_JIT is set"):
+        cache.load(TEXT)
 
 
 def test_where_numba_finds_no_cache_folder_the_library_still_compiles(monkeypatch):
@@ -206,6 +223,20 @@ def test_the_version_of_numba_is_read_without_importing_it():
 
 def test_another_text_has_another_name():
     assert cache.name_of(TEXT) != cache.name_of(TEXT.replace("2.0", "2.5"))
+
+
+def test_another_title_has_the_same_name():
+    assert cache.name_of(TEXT) == cache.name_of(TEXT.replace("double the numbers", "twice"))
+
+
+@pytest.mark.parametrize("name", ['a "quoted" one', '"""', "back\\slash \\x", "two\nlines", "{braces}", "Itô 🙂"])
+def test_a_model_may_have_any_name(name):
+    def text(name):
+        sde = ss.SDE(closure(2.0), lambda x, t, p: 0.1 * x, x0=1.0, name=name)
+        return advance_text(step_program(sde, ss.schemes.euler_maruyama))
+
+    compile(text(name), "kernel", "exec")
+    assert cache.name_of(text(name)) == cache.name_of(text("plain"))
 
 
 @pytest.mark.parametrize(
