@@ -145,9 +145,8 @@ def _moment_variables(
 
 def attributes(runner: Ensemble, record: str, n_diverged: int) -> dict[str, Any]:
     """What reproduces a run, as strings and numbers that netCDF can hold."""
-    import numba
-
     from stochsim._version import __version__
+    from stochsim.codegen.cache import numba_version
 
     sde, grid = runner.sde, runner.grid
     names = list(sde.components) if sde.components is not None else ["x"]
@@ -167,7 +166,7 @@ def attributes(runner: Ensemble, record: str, n_diverged: int) -> dict[str, Any]
         "params": "; ".join(
             f"{k}={np.array2string(v, threshold=8)}" for k, v in sde.parameters.values.items()
         ),
-        "versions": f"stochsim {__version__}, numpy {np.__version__}, numba {numba.__version__}",
+        "versions": f"stochsim {__version__}, numpy {np.__version__}, numba {numba_version()}",
     }
 
 

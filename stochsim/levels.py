@@ -192,8 +192,11 @@ class CoupledRun:
         """Results of paths first .. first + n_paths - 1, leaf by leaf, in order, whatever the threads."""
         work = self._lane_worker() if self.chosen_executor(n_paths) == "lanes" else self._array_worker()
         ranges = [(first + lo, first + min(lo + LEAF, n_paths)) for lo in range(0, n_paths, LEAF)]
-        with ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges)))) as pool:
+        pool = ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges))))
+        try:
             yield from pool.map(lambda r: work(*r), ranges)
+        finally:  # also when the reader stops early or is interrupted: what is queued is not worth waiting for
+            pool.shutdown(wait=True, cancel_futures=True)
 
     # --- lanes -------------------------------------------------------------------------------------
     def _lane_worker(self) -> Callable[[int, int], Ends]:

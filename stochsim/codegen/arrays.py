@@ -59,9 +59,9 @@ def _functions(used: set[str]) -> dict[str, Any]:
     table: dict[str, Any] = dict(EXACT_ROUNDING)
     transcendental = {CALLS[op] for op in used if op in CALLS} - set(EXACT_ROUNDING)
     if transcendental:
-        from stochsim.vecmath import ARRAY
+        from stochsim.codegen.functions import elementary
 
-        table |= {name: ARRAY[name] for name in transcendental}
+        table |= {name: elementary(name) for name in transcendental}
     return table
 
 

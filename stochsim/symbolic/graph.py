@@ -51,7 +51,6 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
     "ne": operator.ne,
 }
 LOGICAL = ("and", "or", "not")
-COMMUTATIVE = frozenset({"add", "mul"})
 
 
 class Node:
@@ -85,10 +84,7 @@ _COUNT = 0
 def make(op: str, args: tuple[Node, ...] = (), value: Any = None) -> Node:
     """The one node with this operation, these arguments and this value."""
     global _COUNT
-    serials = [a.serial for a in args]
-    if op in COMMUTATIVE:
-        serials.sort()
-    key = (op, tuple(serials), _value_key(value))
+    key = (op, tuple(a.serial for a in args), _value_key(value))
     node = _TABLE.get(key)
     if node is None:
         _COUNT += 1
