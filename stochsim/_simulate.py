@@ -154,8 +154,8 @@ def _divergence(
     first = min(first_time(runner, vector, int(p)) for p in paths[:16])
     return DivergenceError(
         f"{len(paths)} of {runner.n_paths} paths of {sde.name} left the finite numbers with {scheme.name}, the first "
-        f"near t={first:g}; take smaller steps or a scheme for such drifts (tamed_euler, drift_implicit_euler), or pass "
-        "allow_divergence=True",
+        f"near t={first:g}; take smaller steps or a scheme for such drifts (tamed_euler, drift_implicit_euler), or "
+        "pass allow_divergence=True",
         n_diverged=len(paths),
         first_time=first,
     )

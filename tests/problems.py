@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 import stochsim as ss
@@ -90,3 +93,8 @@ def bounded() -> ss.SDE:
         exact=lambda x0, t, W, p: np.arctan(np.tan(x0) + W),
         name="arctan",
     )
+
+
+def closure(value: float) -> Callable[[Any, Any, Any], Any]:
+    """A drift that holds a number in its closure."""
+    return lambda x, t, p: value * x

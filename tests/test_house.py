@@ -34,7 +34,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"plot", "_figure"}),
     frozenset({"report"}),
     frozenset({""}),
-    frozenset({"named", "listing", "doctor", "validation_plan", "validation_claims", "validation_run", "cli", "__main__"}),
+    frozenset({"named", "listing", "doctor", "validation_plan", "validation_claims", "validation_run"}),
+    frozenset({"cli", "__main__"}),
 )
 FREE = frozenset({""})  # the lazy names of stochsim/__init__.py come from everywhere
 HEAVY = ("numba", "sympy", "matplotlib", "scipy", "xarray")

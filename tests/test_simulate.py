@@ -166,7 +166,8 @@ def test_untraced_functions_run_by_arrays() -> None:
 
 def test_seed_none_draws_one_and_records_it() -> None:
     ds = ss.simulate(gbm(), S.milstein, t_end=1.0, n_steps=4, n_paths=3, executor="arrays")
-    again = ss.simulate(gbm(), S.milstein, t_end=1.0, n_steps=4, n_paths=3, seed=int(ds.attrs["seed"]), executor="arrays")
+    seed = int(ds.attrs["seed"])
+    again = ss.simulate(gbm(), S.milstein, t_end=1.0, n_steps=4, n_paths=3, seed=seed, executor="arrays")
     assert np.array_equal(ds.x.values, again.x.values)
 
 
@@ -201,7 +202,7 @@ def test_bad_arguments_get_one_sentence(change: dict[str, Any], sentence: str) -
 
 
 def test_a_scheme_that_does_not_fit_names_those_that_do() -> None:
-    with pytest.raises(ss.errors.SchemeError, match="commutative noise.*euler_maruyama"):
+    with pytest.raises(ss.errors.SchemeError, match=r"commutative noise.*euler_maruyama"):
         ss.simulate(non_commuting(), S.milstein, t_end=1.0, n_steps=4)
     with pytest.raises(ss.errors.SchemeError, match=r"Stratonovich.*to_stratonovich"):
         ss.simulate(gbm(), S.euler_heun, t_end=1.0, n_steps=4)

@@ -17,6 +17,7 @@ from stochsim.codegen import cache, compiler, objects, target
 from stochsim.codegen.kernels import advance_text
 from stochsim.errors import CacheWarning, StochsimError
 from stochsim.steps import step_program
+from tests.problems import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = '''"""double the numbers"""

@@ -3,6 +3,7 @@
 import numpy as np
 
 import stochsim as ss
+from tests.problems import closure
 
 # --- a changed model never meets an old kernel -----------------------------------------------------------------
 
@@ -22,10 +23,6 @@ def final(drift):
     )
     assert np.array_equal(lanes.x.values, arrays.x.values)
     return lanes.x.values
-
-
-def closure(value):
-    return lambda x, t, p: value * x
 
 
 def default(value):
