@@ -16,6 +16,7 @@ _LAZY = {
     "Transition": "stochsim.solution",
     "fixed": "stochsim.parameters",
     "simulate": "stochsim._simulate",
+    "Levels": "stochsim.levels",
     "strong_order": "stochsim.orders",
     "weak_order": "stochsim.orders",
     "stability_region": "stochsim.orders",
@@ -28,6 +29,7 @@ _LAZY = {
 if TYPE_CHECKING:
     from stochsim import errors, models, plot, schemes
     from stochsim._simulate import simulate
+    from stochsim.levels import Levels
     from stochsim.orders import stability_region, strong_order, weak_order
     from stochsim.parameters import fixed
     from stochsim.sde import SDE
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SDE",
+    "Levels",
     "Solution",
     "Transition",
     "__version__",

@@ -56,13 +56,9 @@ class Ensemble:
         if self.kind == "moments" and self.executor_wanted == "auto":
             wanted = engine.choose_executor(self.program, engine.SMALL_RUN, "lanes")
             if wanted == "arrays":
-                raise ParameterError(
-                    "save='moments' needs a traced model; this one runs by arrays only (trace=False)"
-                )
+                raise ParameterError("save='moments' needs a traced model; this one runs by arrays only (trace=False)")
             return wanted
-        return engine.choose_executor(
-            self.program, self.n_paths * (len(self.grid.times) - 1), self.executor_wanted
-        )
+        return engine.choose_executor(self.program, self.n_paths * (len(self.grid.times) - 1), self.executor_wanted)
 
     def job(self, vector: np.ndarray, first: int, n: int, sign: float, first_path: int) -> Job:
         d, n_state = self.states.shape[0], self.program.n_state
@@ -100,13 +96,9 @@ class Ensemble:
         for job in self.halves(vector):
             if self.noise is not None or self.save_noise:
                 job, source, noise = self._with_noise(job)
-                out, mark = engine.run_states(
-                    job, executor="arrays", threads=1, progress=self.bar, noise=source
-                )
+                out, mark = engine.run_states(job, executor="arrays", threads=1, progress=self.bar, noise=source)
             else:
-                out, mark = engine.run_states(
-                    job, executor=self.executor, threads=self.threads, progress=self.bar
-                )
+                out, mark = engine.run_states(job, executor=self.executor, threads=self.threads, progress=self.bar)
             values.append(self._with_start(job, out))
             marks.append(mark)
         joined = np.concatenate(values, axis=-1) if len(values) > 1 else values[0]
@@ -157,9 +149,7 @@ class Ensemble:
             total = merge_moments(total, part, k)
         return np.concatenate([total, acc])
 
-    def _with_noise(
-        self, job: Job
-    ) -> tuple[Job, Callable[[int, int], Callable[[int], list[np.ndarray]]], Any]:
+    def _with_noise(self, job: Job) -> tuple[Job, Callable[[int, int], Callable[[int], list[np.ndarray]]], Any]:
         plan, formula = self.scheme.plan(self.sde.formula()), self.sde.formula()
         if self.scheme.is_exact:
             raise ParameterError("noise= and save_noise= go with a scheme, not with the exact solution")
@@ -221,9 +211,7 @@ def _store(arrays: dict[str, np.ndarray], name: str, plan: NoisePlan, k: int, va
 class ProgressBar:
     """A progress bar in path-steps, shown on terminals for long runs."""
 
-    def __init__(
-        self, wanted: bool | None, sde: SDE, scheme: Scheme, n_paths: int, grid: request.Grid
-    ) -> None:
+    def __init__(self, wanted: bool | None, sde: SDE, scheme: Scheme, n_paths: int, grid: request.Grid) -> None:
         import sys
 
         total = n_paths * (len(grid.times) - 1) * int(np.prod(sde.parameters.shape or (1,)))

@@ -69,9 +69,7 @@ def time_grid(t: Any, t0: float, t_end: Any, n_steps: Any) -> np.ndarray:
             raise ParameterError("both a grid t and t_end/n_steps were given; give one of them")
         grid = np.array(t, dtype=float)
         if grid.ndim != 1 or len(grid) < 2 or not (np.diff(grid) > 0).all() or not np.isfinite(grid).all():
-            raise ParameterError(
-                f"t must be an increasing 1-d array of at least two finite times; shape {grid.shape}"
-            )
+            raise ParameterError(f"t must be an increasing 1-d array of at least two finite times; shape {grid.shape}")
         return grid
     if t_end is None or n_steps is None:
         raise ParameterError("give t_end and n_steps, or a grid t")
@@ -99,9 +97,7 @@ def on_grid(times: np.ndarray, wanted: Any) -> np.ndarray:
     try:
         wanted = np.unique(np.atleast_1d(np.array(wanted, dtype=float)))
     except (TypeError, ValueError):
-        raise ParameterError(
-            f"save is {wanted!r}; give 'final', 'all', 'moments' or an array of times"
-        ) from None
+        raise ParameterError(f"save is {wanted!r}; give 'final', 'all', 'moments' or an array of times") from None
     nearest = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
     nearest = np.where(wanted - times[nearest - 1] < times[nearest] - wanted, nearest - 1, nearest)
     off = np.abs(times[nearest] - wanted) > 1e-9 * (times[-1] - times[0])
@@ -148,9 +144,7 @@ def thread_count(threads: Any) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def given_noise(
-    noise: Any, needs: tuple[str, ...], n_paths: int, n_steps: int, m: int
-) -> dict[str, np.ndarray]:
+def given_noise(noise: Any, needs: tuple[str, ...], n_paths: int, n_steps: int, m: int) -> dict[str, np.ndarray]:
     """Noise given as arrays (n_paths, n_steps, ...), by name.
 
     Raises
@@ -171,8 +165,6 @@ def given_noise(
             array = array[..., None]
         shape = (n_paths, n_steps, m, m) if name in ("A", "V") else (n_paths, n_steps, m)
         if array.shape != shape:
-            raise ParameterError(
-                f"noise {name} has shape {array.shape}; give (n_paths, n_steps, ...) = {shape}"
-            )
+            raise ParameterError(f"noise {name} has shape {array.shape}; give (n_paths, n_steps, ...) = {shape}")
         result[name] = array
     return result

@@ -38,16 +38,12 @@ def continuation(x0: Any, n_paths: int) -> Continued | None:
         return None
     names = x0.attrs.get("state_variables", "").split()
     if not names or "path" not in x0.dims or x0.attrs.get("swept"):
-        raise ParameterError(
-            "only a Dataset of paths without swept parameters can be continued (not moments)"
-        )
+        raise ParameterError("only a Dataset of paths without swept parameters can be continued (not moments)")
     last = x0.isel(time=-1) if "time" in x0.dims else x0
     parts = [last[n].transpose("path", ...).values for n in names]
     states = np.stack(parts, axis=-1) if parts[0].ndim == 1 else parts[0]
     if n_paths not in (1, len(states)):
-        raise ParameterError(
-            f"n_paths={n_paths}, but the continued Dataset has {len(states)} paths; leave n_paths out"
-        )
+        raise ParameterError(f"n_paths={n_paths}, but the continued Dataset has {len(states)} paths; leave n_paths out")
     seed = x0.attrs["seed"]
     if not str(seed).isdigit():
         raise ParameterError(f"the continued run was made with {seed}; give seed= with the same SeedSequence")
@@ -163,9 +159,7 @@ def attributes(runner: Ensemble, record: str, n_diverged: int) -> dict[str, Any]
         "antithetic": int(runner.antithetic),
         "swept": " ".join(sde.parameters.swept),
         "state_variables": " ".join(names),
-        "params": "; ".join(
-            f"{k}={np.array2string(v, threshold=8)}" for k, v in sde.parameters.values.items()
-        ),
+        "params": "; ".join(f"{k}={np.array2string(v, threshold=8)}" for k, v in sde.parameters.values.items()),
         "versions": f"stochsim {__version__}, numpy {np.__version__}, numba {numba_version()}",
     }
 

@@ -148,9 +148,7 @@ def simulate(
     return _results.dataset(runner, outcomes, record, list(observables or {}), dtype)
 
 
-def _divergence(
-    runner: Ensemble, vector: np.ndarray, paths: np.ndarray, scheme: Scheme, sde: SDE
-) -> DivergenceError:
+def _divergence(runner: Ensemble, vector: np.ndarray, paths: np.ndarray, scheme: Scheme, sde: SDE) -> DivergenceError:
     first = min(first_time(runner, vector, int(p)) for p in paths[:16])
     return DivergenceError(
         f"{len(paths)} of {runner.n_paths} paths of {sde.name} left the finite numbers with {scheme.name}, the first "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.errors import ModelError
+from stochsim.errors import ModelError, ParameterError
 from stochsim.parameters import Namespace, Parameters
 from stochsim.symbolic import calculus, structure
 from stochsim.symbolic import graph as g
@@ -244,3 +245,36 @@ def _opaque(function: Coefficient, what: str, scalar: bool, x0: tuple[float, ...
     args = tuple(g.var(n) for n in names)
     nodes = [g.extern(wrapped, args, i) for i in range(len(values))]
     return Sym(np.array(nodes, dtype=object).reshape(wrapped.shape))
+
+
+# --- derived coefficients, which must answer numbers with numbers --------------------------------------
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether a state holds symbols."""
+    return isinstance(x, Sym) or any(isinstance(v, Sym) for v in np.ravel(np.asarray(x, dtype=object)))
+
+
+def at_numbers(values: Sym, letter: str, x: Any, t: Any, p: Any) -> np.ndarray:
+    """Formulas in ``<letter>0.., t, p.*`` at numbers: x a number, (d,), (n,) for scalar models, or (d, n)."""
+    from stochsim.codegen.arrays import compile_arrays
+
+    state = list(np.asarray(x, dtype=float)) if np.ndim(x) > (values.ndim == 0) else [np.asarray(x, dtype=float)]
+    inputs = {f"{letter}{i}": v for i, v in enumerate(state)} | {"t": np.float64(t)}
+    for name in g.variables(values.flat()):
+        if name.startswith("p."):
+            inputs[name] = _parameter(name.removeprefix("p."), p)
+    with np.errstate(all="ignore"):
+        found = compile_arrays(tuple(values.flat()), tuple(inputs))(*inputs.values())
+    shape = np.shape(state[0])
+    return np.stack([np.broadcast_to(v, shape) for v in found]).reshape(values.shape + shape)
+
+
+def _parameter(name: str, p: Any) -> Any:
+    if name in vars(p):
+        return np.float64(getattr(p, name))
+    matched = re.fullmatch(r"(.*?)(\d+(?:_\d+)*)", name)
+    if matched is None:
+        raise ParameterError(f"parameter {name!r} is missing; give p with all parameters of the model as attributes")
+    array, index = matched.groups()
+    return np.float64(np.asarray(getattr(p, array))[tuple(int(i) for i in index.split("_"))])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.errors import ModelError
+from stochsim.formula import at_numbers, is_symbolic
 from stochsim.symbolic import graph as g
 from stochsim.symbolic.calculus import gradient
 from stochsim.symbolic.numbers import DATA_TOLERANCE, DIGITS, evaluate_at
@@ -208,9 +209,15 @@ def _pair(sde: SDE, map_: _Map, name: str) -> SDE:
     return _model(sde, (drift, diffusion), x0, exact, names, f"(X, {name})")
 
 
-def _function(values: Sym, letter: str) -> Callable[[Any, Any, Any], Sym]:
+def _function(values: Sym, letter: str) -> Callable[[Any, Any, Any], Any]:
     """A coefficient of a model from formulas in ``<letter>0.., t, p.*``; parameters keep their input names."""
-    return lambda x, t, p: replaced(replaced(values, letter, as_sym(x)), "t", as_sym(t))
+
+    def coefficient(x: Any, t: Any, p: Any) -> Any:
+        if not is_symbolic(x):
+            return at_numbers(values, letter, x, t, p)
+        return replaced(replaced(values, letter, as_sym(x)), "t", as_sym(t))
+
+    return coefficient
 
 
 def _simplified(values: Sym, points: Sequence[Mapping[str, float]], largest: int = LARGEST) -> Sym:

@@ -73,7 +73,11 @@ def order(estimates: OrderEstimate | Sequence[OrderEstimate], ax: Axes | None = 
             for (estimate, colour), marker in zip(coloured(several), cycle(MARKERS), strict=False)
         ]
         _set_log_axes(ax)
-        labels = [(_order_label(estimate), colour) for estimate, colour in coloured(several)]
+        names = _names(several)
+        labels = [
+            (_order_label(estimate, name), colour)
+            for (estimate, colour), name in zip(coloured(several), names, strict=True)
+        ]
         label_right(ax, ends, labels)
         ax.set_xlabel("step $h$")
         ax.set_ylabel(" and ".join(sorted({estimate.kind for estimate in several})) + " error")
@@ -223,9 +227,7 @@ def _draw_errors(ax: Axes, estimate: OrderEstimate, colour: str, marker: str) ->
         )
     kept = np.argsort(h[drawn])
     h, errors = h[drawn][kept], errors[drawn][kept]
-    bars = _log_bars(
-        errors, None if estimate.errors_se is None else np.asarray(estimate.errors_se)[drawn][kept]
-    )
+    bars = _log_bars(errors, None if estimate.errors_se is None else np.asarray(estimate.errors_se)[drawn][kept])
     ax.errorbar(h, errors, bars, fmt=marker, color=colour, elinewidth=1, capsize=2, zorder=3)
     ax.plot(h, errors, color=colour, linewidth=0.8, alpha=0.5)
     if estimate.declared is not None:
@@ -256,15 +258,24 @@ def _set_log_axes(ax: Axes) -> None:
     ax.set_ylim(10 ** (low - spare), 10 ** (high + spare))
 
 
-def _order_label(estimate: OrderEstimate) -> str:
+def _names(several: list[OrderEstimate]) -> list[str]:
+    """The schemes; with the problem, then the method, where that alone does not tell two curves apart."""
+    for parts in (("scheme",), ("scheme", "problem"), ("scheme", "problem", "method")):
+        names = [", ".join(getattr(estimate, part, "") for part in parts) for estimate in several]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _order_label(estimate: OrderEstimate, name: str) -> str:
     if math.isnan(estimate.order):
-        return f"{estimate.scheme}\n{estimate.verdict}"
+        return f"{name}\n{estimate.verdict}"
     digits = 2
     if 0 < estimate.half_width < 0.005:
         digits = min(5, math.ceil(-math.log10(estimate.half_width)))
     text = f"{estimate.order:.{digits}f} ± {estimate.half_width:.{digits}f}"
     theory = "" if estimate.declared is None else f"\n(theory {estimate.declared:g})"
-    return f"{estimate.scheme}\n{text}{theory}"
+    return f"{name}\n{text}{theory}"
 
 
 def _order_title(several: list[OrderEstimate]) -> str:
@@ -315,9 +326,7 @@ def _curves(dataset: xr.Dataset) -> dict[str, Floats]:
         if "component" not in variable.dims:
             curves[str(name)] = np.asarray(variable.transpose("path", "time"))
             continue
-        for label, part in zip(
-            variable["component"].values, variable.transpose("component", ...), strict=True
-        ):
+        for label, part in zip(variable["component"].values, variable.transpose("component", ...), strict=True):
             shown = label if isinstance(label, str) else f"{name}[{label}]"
             curves[shown] = np.asarray(part.transpose("path", "time"))
     if not curves:

@@ -231,8 +231,11 @@ class SDE:
     def _drift_corrected(self, x: Any, t: Any, p: Any, sign: float) -> Any:
         from stochsim.symbolic import calculus
         from stochsim.symbolic.calculus import Diffusion
-        from stochsim.symbolic.tracing import as_sym
+        from stochsim.symbolic.tracing import Sym, as_sym
 
+        if not formulas.is_symbolic(x):
+            converted = self.formula().converted("ito" if sign > 0 else "stratonovich")
+            return formulas.at_numbers(Sym(converted.a.nodes.reshape(self.start.shape)), "x", x, t, p)
         b = Diffusion(as_sym(self.diffusion(x, t, p)).nodes)
         correction = calculus.ito_correction(b, as_sym(x))
         return as_sym(self.drift(x, t, p)).reshape(correction.shape) + sign * correction
@@ -275,6 +278,18 @@ class SDE:
 
         transformed: SDE = itolemma.transform(self, f, inverse)
         return transformed
+
+    def prove(self) -> Any:
+        """Whether the closed form ``exact(x0, t, W, p)`` solves the equation: a `Proof`, by Itô's formula.
+
+        Raises
+        ------
+        ModelError
+            If there is no closed form to prove, or it is not a function of (t, W).
+        """
+        from stochsim.symbolic import proofs
+
+        return proofs.prove_solution(self)
 
     def fokker_planck(self) -> Any:
         """The Fokker-Planck equation of the density u(x, t), as a SymPy ``Eq``."""

@@ -81,9 +81,7 @@ def _arity(function: Callable[..., Any]) -> int:
 # --- the exact solution --------------------------------------------------------------------------
 
 
-def exact_step(
-    sde: SDE, formula: Formula
-) -> tuple[tuple[Node, ...], tuple[Node, ...], tuple[Primitive, ...]]:
+def exact_step(sde: SDE, formula: Formula) -> tuple[tuple[Node, ...], tuple[Node, ...], tuple[Primitive, ...]]:
     """Update, readout and primitives of the exact solution: pathwise if known, else in law."""
     solution = sde.solution
     if solution is not None:
@@ -156,9 +154,7 @@ def read_solution(sde: SDE, solution: Solution, formula: Formula, first: int) ->
     elapsed = formula.t - symbol(START) if formula.autonomous else formula.t
     value = trace(solution.readout, (x0, elapsed, y, formula.p), "exact")
     if value.size != formula.d:
-        raise ModelError(
-            f"exact returned shape {value.shape} for a state of {formula.d}; return the state at time t"
-        )
+        raise ModelError(f"exact returned shape {value.shape} for a state of {formula.d}; return the state at time t")
     return tuple(value.flat())
 
 
@@ -191,9 +187,7 @@ class ArrayStep:
     ``step(x, t, h, xi)``: x (d, n), xi (K, n) standardised primitive draws; returns (d, n).
     """
 
-    def __init__(
-        self, sde: SDE, scheme: Scheme, parameters: Sequence[Any] | None = None, start: float = 0.0
-    ) -> None:
+    def __init__(self, sde: SDE, scheme: Scheme, parameters: Sequence[Any] | None = None, start: float = 0.0) -> None:
         self._bind(step_program(sde, scheme), sde, parameters, start)
 
     def _bind(self, program: StepProgram, sde: SDE, parameters: Sequence[Any] | None, start: float) -> None:

@@ -43,9 +43,7 @@ def cubic() -> ss.SDE:
         diffusion=lambda x, t, p: p.a * (1 - x**2),
         params={"a": 0.8},
         x0=0.2,
-        exact=lambda x0, t, W, p: (
-            ((1 + x0) * np.exp(2 * p.a * W) + x0 - 1) / ((1 + x0) * np.exp(2 * p.a * W) + 1 - x0)
-        ),
+        exact=lambda x0, t, W, p: ((1 + x0) * np.exp(2 * p.a * W) + x0 - 1) / ((1 + x0) * np.exp(2 * p.a * W) + 1 - x0),
         name="cubic",
     )
 

@@ -116,9 +116,7 @@ def layer_faults(package: Path) -> list[str]:
         tops = {edge.source.split(".")[0], edge.target.split(".")[0]}
         upwards = target > source and edge.source not in FREE and not draws_itself(edge)
         if upwards or (len(tops) == 2 and tops <= FAMILIES):
-            faults.append(
-                f"{edge.source or PACKAGE} imports {edge.target} (in {edge.inside or 'the module'})"
-            )
+            faults.append(f"{edge.source or PACKAGE} imports {edge.target} (in {edge.inside or 'the module'})")
     return faults
 
 
@@ -263,9 +261,7 @@ def test_a_module_without_a_layer_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_family_that_imports_its_sibling_is_reported(tmp_path: Path) -> None:
-    package = write(
-        tmp_path / PACKAGE, mcmc__chain="", diffusion__noise="from stochsim.mcmc.chain import run"
-    )
+    package = write(tmp_path / PACKAGE, mcmc__chain="", diffusion__noise="from stochsim.mcmc.chain import run")
     assert len(layer_faults(package)) == 1
 
 
@@ -288,9 +284,7 @@ def test_public_names_are_there_and_stay(name: str) -> None:
     assert name_faults(module) == []
 
 
-def test_a_lazy_name_beside_a_file_of_that_name_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lazy_name_beside_a_file_of_that_name_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lazy = (
         "__all__ = ['simulate']\n"
         "def __getattr__(name):\n"
@@ -305,9 +299,7 @@ def test_a_lazy_name_beside_a_file_of_that_name_is_reported(
 
 def test_importing_stochsim_loads_nothing_heavy() -> None:
     code = f"import stochsim, sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.split() == []
 
 

@@ -65,9 +65,7 @@ def test_integrals_and_areas_merge_by_chen() -> None:
 
 def test_law_of_integral_and_area_of_one_step() -> None:
     # variances 1/3 and 1/4, covariance of W and int W dt 1/2: 5 standard errors (false-alarm rate 2e-6)
-    sde = ss.SDE(
-        lambda x, t, p: 0 * x, lambda x, t, p: [[1, 0], [x[0], 0], [0, x[0]], [0, 1]], x0=[0.0, 0.0, 0.0, 0.0]
-    )
+    sde = ss.SDE(lambda x, t, p: 0 * x, lambda x, t, p: [[1, 0], [x[0], 0], [0, x[0]], [0, 1]], x0=[0.0, 0.0, 0.0, 0.0])
     n = 40_000
     x = ss.simulate(sde, area_scheme, t_end=1.0, n_steps=1, n_paths=n, seed=2, executor="arrays").x.values
     w, z, a = x[:, 0], x[:, 1], x[:, 2]

@@ -55,9 +55,7 @@ def boxes(ax):
 
 def overlapping(ax):
     return [
-        pair
-        for pair in combinations(boxes(ax), 2)
-        if pair[0].shrunk(0.98, 0.9).overlaps(pair[1].shrunk(0.98, 0.9))
+        pair for pair in combinations(boxes(ax), 2) if pair[0].shrunk(0.98, 0.9).overlaps(pair[1].shrunk(0.98, 0.9))
     ]
 
 
@@ -123,9 +121,7 @@ def test_labels_at_the_heights_of_equal_curves_would_touch():
 
 def test_schemes_differ_in_colour_and_marker():
     ax = plot.order([estimate(f"scheme_{i}") for i in range(12)])
-    looks = {
-        (line.get_color(), line.get_marker()) for line in ax.lines if line.get_marker() not in ("None", "_")
-    }
+    looks = {(line.get_color(), line.get_marker()) for line in ax.lines if line.get_marker() not in ("None", "_")}
     assert len(looks) == 12
 
 
@@ -192,9 +188,7 @@ def test_paths_draws_the_first_paths_of_each_component():
     values = walk(50, 2, 33)
     data = simulated(x=(("path", "component", "time"), values)).assign_coords(component=["price", "variance"])
     ax = plot.paths(data, n=5)
-    np.testing.assert_array_equal(
-        [line.get_ydata() for line in ax.lines], values[:5].swapaxes(0, 1).reshape(10, 33)
-    )
+    np.testing.assert_array_equal([line.get_ydata() for line in ax.lines], values[:5].swapaxes(0, 1).reshape(10, 33))
     assert [text.get_text() for text in sorted(ax.texts, key=lambda text: text.get_text())] == [
         "price",
         "variance",

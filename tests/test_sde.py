@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -158,3 +159,13 @@ def test_a_simulation_loads_no_sympy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_derived_coefficients_answer_numbers_with_numbers() -> None:
+    # a converted or transformed model can be handed to any other solver
+    gbm = ss.models.geometric_brownian_motion(mu=0.5, sigma=0.8)
+    p = SimpleNamespace(mu=0.5, sigma=0.8)
+    assert gbm.to_stratonovich().drift(1.3, 0.0, p) == pytest.approx(1.3 * (0.5 - 0.32))
+    np.testing.assert_allclose(gbm.ito(np.log).drift(np.array([1.0, 2.0]), 0.0, p), [0.18, 0.18])
+    other = SimpleNamespace(mu=0.1, sigma=0.2)  # the given parameters count, not the model's
+    assert gbm.to_stratonovich().drift(1.0, 0.0, other) == pytest.approx(0.08)

@@ -147,6 +147,4 @@ def test_without_fused_products_the_stated_accuracy_holds_too():
     environment = environment_without("avx", "fma", "vaes", "vpclmulqdq")
     assert run_python(environment, "-c", RESULTS)[0].endswith("no-fma")
     names = "power or limit or (accuracy_in_ulp and (exp or cos or log))"
-    run_python(
-        environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_vecmath.py", "-k", names
-    )
+    run_python(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_vecmath.py", "-k", names)

@@ -89,7 +89,9 @@ def test_outside_its_hypotheses_a_scheme_is_not_judged() -> None:
 
 
 def test_schemes_that_are_one_formula_on_a_problem_share_a_task() -> None:
-    (additive,) = [t for t in FULL if t.kind == "weak" and t.problem == "ornstein_uhlenbeck" and "milstein" in t.schemes]
+    (additive,) = [
+        t for t in FULL if t.kind == "weak" and t.problem == "ornstein_uhlenbeck" and "milstein" in t.schemes
+    ]
     assert {"euler_maruyama", "milstein", "platen"} <= set(additive.schemes)
     assert "tamed_euler" not in additive.schemes
 

@@ -78,9 +78,7 @@ def arguments(name):
     if name in ("arcsin", "arccos"):
         return np.concatenate([dense / 3.01, both_signs(spread(-300, 0)), both_signs(1 - spread(-16, -1))])
     if name in ("log", "log1p"):
-        return np.concatenate(
-            [spread(-323, 308), near_one, np.linspace(0.3, 2.5, 1999), -spread(-300, -1e-3)]
-        )
+        return np.concatenate([spread(-323, 308), near_one, np.linspace(0.3, 2.5, 1999), -spread(-300, -1e-3)])
     return np.concatenate([both_signs(spread(-323, 308)), dense, both_signs(near_one)])
 
 
@@ -242,9 +240,7 @@ def test_bits_inside_a_longer_kernel_equal_those_of_single_functions():
     a = ARRAY["sin"](x * y)
     b = ARRAY["exp"](-a * a) + ARRAY["cos"](x * y)
     c = ARRAY["log1p"](b * b) * ARRAY["tanh"](x) - 0.75 * y
-    for row, expected in zip(
-        out, (a, b, c, ARRAY["power"](np.abs(c), 0.75), ARRAY["arctan2"](b, c)), strict=True
-    ):
+    for row, expected in zip(out, (a, b, c, ARRAY["power"](np.abs(c), 0.75), ARRAY["arctan2"](b, c)), strict=True):
         assert np.array_equal(bits(row), bits(expected))
 
 
@@ -284,9 +280,7 @@ def test_arrays_of_any_shape_layout_and_kind_are_accepted():
     assert ARRAY["exp"](0.0).shape == ()
     assert ARRAY["exp"](np.empty((0, 2))).shape == (0, 2)
     assert ARRAY["power"](x, 2.0).shape == x.shape
-    assert np.array_equal(
-        ARRAY["arctan2"](x[:, :1], x), ARRAY["arctan2"](np.broadcast_to(x[:, :1], x.shape), x)
-    )
+    assert np.array_equal(ARRAY["arctan2"](x[:, :1], x), ARRAY["arctan2"](np.broadcast_to(x[:, :1], x.shape), x))
 
 
 def test_every_function_has_an_array_form():

@@ -27,7 +27,7 @@ def filler(name: str) -> CompiledFunction:
 
 @remembered
 def _loop(name: str) -> CompiledFunction:
-    return cache.load(elementary_text(name))
+    return cache.load(elementary_text(name), quiet=True)
 
 
 @remembered

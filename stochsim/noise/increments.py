@@ -209,8 +209,7 @@ class NoisePlan:
             rule = KINDS[name].merge
             if rule is None:
                 raise SchemeError(
-                    f"{name} is a weak (moment-matching) variable: a scheme with it has no strong order; "
-                    "use weak_order"
+                    f"{name} is a weak (moment-matching) variable: a scheme with it has no strong order; use weak_order"
                 )
             merged[name] = as_sym(rule(left, right, h_left, h_right))
         return merged

@@ -52,13 +52,9 @@ def judge_table(table: OrderTable, declared: float | None, dimension: int = 1) -
     if math.isinf(table.order):
         return Verdict("exact", "every error lies within the numerical floor")
     if table.wrong_limit:
-        worst = max(
-            table.defects, key=lambda d: abs(d.value) / max(d.uncertainty, 1e-300) if d.detected else 0.0
-        )
+        worst = max(table.defects, key=lambda d: abs(d.value) / max(d.uncertainty, 1e-300) if d.detected else 0.0)
         name = table.names[table.defects.index(worst)]
-        return Verdict(
-            "wrong limit", f"the error of {name} tends to {worst.value:.3e} ± {worst.uncertainty:.1e}"
-        )
+        return Verdict("wrong limit", f"the error of {name} tends to {worst.value:.3e} ± {worst.uncertainty:.1e}")
     if math.isnan(table.order):
         return Verdict("inconclusive", table.reason)
     measured = f"order {table.order:.4f} ± {table.uncertainty:.1g}"
@@ -83,9 +79,7 @@ def estimate_of_table(
     **names: Any,
 ) -> OrderEstimate:
     """From a noise-free table: the errors shown are those of the functional that decides."""
-    settled = [
-        i for i, fit in enumerate(table.fits) if fit.status == "determined" and fit.order == table.order
-    ]
+    settled = [i for i, fit in enumerate(table.fits) if fit.status == "determined" and fit.order == table.order]
     index = settled[0] if settled else 0
     fit = table.fits[index]
     orders = {name: f.order for name, f in zip(table.names, table.fits, strict=True)}

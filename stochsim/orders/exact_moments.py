@@ -119,9 +119,7 @@ def _standardise(plan: NoisePlan, values: dict[str, Sym]) -> list[g.Node]:
     # the inverse of NoisePlan.draw, kind by kind, over a step of length H
     h: Any = symbol("H")
     if not set(plan.needs) <= {"dW", "dZ"}:
-        raise ModelError(
-            "exact strong moments are known for dW and dZ; this scheme needs Lévy areas: use paths"
-        )
+        raise ModelError("exact strong moments are known for dW and dZ; this scheme needs Lévy areas: use paths")
     nodes: list[g.Node] = (values["dW"] / np.sqrt(h)).flat()
     if "dZ" in plan.needs:
         rest = (values["dZ"] - 0.5 * h * values["dW"]) / (h * np.sqrt(h) * float(1 / np.sqrt(12.0)))

@@ -104,20 +104,14 @@ def _independent(
     return levels.h[:-1], np.diff(mean), cov, "differences of neighbouring step sizes, independent levels"
 
 
-def _by_scheme(
-    sde: SDE, scheme: Scheme, levels: Levels, steps: int, n: int, seed: Any, threads: int
-) -> np.ndarray:
-    ds = simulate(
-        sde, scheme, t0=levels.t0, t_end=levels.t_end, n_steps=steps, n_paths=n, seed=seed, threads=threads
-    )
+def _by_scheme(sde: SDE, scheme: Scheme, levels: Levels, steps: int, n: int, seed: Any, threads: int) -> np.ndarray:
+    ds = simulate(sde, scheme, t0=levels.t0, t_end=levels.t_end, n_steps=steps, n_paths=n, seed=seed, threads=threads)
     names = str(ds.attrs["state_variables"]).split()
     arrays = [ds[name].values.reshape(n, -1) for name in names]
     return np.concatenate(arrays, axis=1).T
 
 
-def _by_sampler(
-    sde: SDE, sampler: Sampler | None, levels: Levels, steps: int, n: int, seed: Any
-) -> np.ndarray:
+def _by_sampler(sde: SDE, sampler: Sampler | None, levels: Levels, steps: int, n: int, seed: Any) -> np.ndarray:
     if sampler is None:
         raise ParameterError("give a scheme or sampler=, one of them")
     x0 = np.broadcast_to(sde.start.reshape(-1), (n, sde.d)).copy()

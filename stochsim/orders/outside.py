@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from stochsim.levels import CoupledRun, Ends
 from stochsim.noise.increments import KINDS
 from stochsim.parameters import Namespace
 
-CHUNK_BYTES = 64 * 2**20
+CHUNK_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Noise:
 Solver = Callable[[np.ndarray, np.ndarray, Noise, Namespace], Any]
 
 
-def solver_source(run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int) -> Any:
+def solver_source(
+    run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int, needs: Sequence[str] = ("dW",)
+) -> Any:
     """Ends of a solver on every level, on the paths of ``run`` (whose program has no step)."""
     n_fine = len(run.levels.times) - 1
     chunk = max(16, min(2048, CHUNK_BYTES // (8 * n_fine * max(1, len(run.program.noise)) * 2)))
@@ -50,13 +52,13 @@ def solver_source(run: CoupledRun, solver: Solver, params: Mapping[str, Any], m:
     def source(n_paths: int, first: int) -> Iterator[Ends]:
         for lo in range(first, first + n_paths, chunk):
             hi = min(lo + chunk, first + n_paths)
-            yield _solve_levels(run, solver, params, m, lo, hi)
+            yield _solve_levels(run, solver, params, m, needs, lo, hi)
 
     return source
 
 
 def _solve_levels(
-    run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int, lo: int, hi: int
+    run: CoupledRun, solver: Solver, params: Mapping[str, Any], m: int, needs: Sequence[str], lo: int, hi: int
 ) -> Ends:
     fine, y = _fine_noise(run, lo, hi)
     namespace = Namespace(dict(params))
@@ -69,7 +71,7 @@ def _solve_levels(
             stride *= 2
         if level >= run.levels.lowest:
             times = run.levels.times[::stride]
-            noise = as_noise(run, values, m, np.diff(times))
+            noise = as_noise(run, values, m, np.diff(times), needs)
             results.append(check_ends(solver(x0.copy(), times, noise, namespace), x0.shape, len(times) - 1).T)
     total = values
     while stride < len(run.levels.times) - 1:
@@ -108,7 +110,7 @@ def _merge(run: CoupledRun, values: np.ndarray, stride: int) -> np.ndarray:
     return np.stack(np.broadcast_arrays(*merged))
 
 
-def as_noise(run: CoupledRun, values: np.ndarray, m: int, h: np.ndarray) -> Noise:
+def as_noise(run: CoupledRun, values: np.ndarray, m: int, h: np.ndarray, needs: Sequence[str]) -> Noise:
     """Flat noise values (K, n, steps) as the arrays a solver expects."""
     n, steps = values.shape[1:]
     arrays: dict[str, np.ndarray] = {}
@@ -119,6 +121,8 @@ def as_noise(run: CoupledRun, values: np.ndarray, m: int, h: np.ndarray) -> Nois
         array[:, :, *index] = v
         if len(index) == 2:
             array[:, :, *index[::-1]] = -v
+    if m == 1 and "A" in needs:
+        arrays["A"] = np.zeros((n, steps, 1, 1))  # one Brownian motion has no area
     return Noise(arrays["dW"], arrays.get("dZ"), arrays.get("A"), h)
 
 

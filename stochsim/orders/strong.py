@@ -132,9 +132,7 @@ def _check(sde: Any, scheme: Any, solver: Any, method: str, norm: str, t0: float
         raise ParameterError(f"norm is {norm!r}; give one of {', '.join(NORMS)}")
     check_start(sde, t0)
     if norm == "sup" and (solver is not None or sde.solution is None):
-        raise ParameterError(
-            "the sup norm needs a scheme and a model with a closed-form solution; use norm='l1'"
-        )
+        raise ParameterError("the sup norm needs a scheme and a model with a closed-form solution; use norm='l1'")
     if scheme is not None and scheme.is_exact:
         raise ParameterError("exact has no discretisation error, so no order; give a scheme")
     if sde.solution is None and sde.transition is not None and method != "differences":
@@ -156,9 +154,7 @@ def _declared(sde: SDE, scheme: Scheme | None) -> float | None:
 
 def has_half_powers(step: tuple[g.Node, ...]) -> bool:
     """Whether sqrt(h) enters a step outside its noise (support values x + b sqrt(h)): basis H instead of C."""
-    return any(
-        n.op in ("sqrt", "pow") and n.args[0].op == "var" and n.args[0].value == "h" for n in g.walk(step)
-    )
+    return any(n.op in ("sqrt", "pow") and n.args[0].op == "var" and n.args[0].value == "h" for n in g.walk(step))
 
 
 @dataclass(frozen=True)
@@ -186,15 +182,11 @@ class _Setup:
         run = self.run
         if self.solver is None:
             return sampling.scheme_source(run, self.threads)
-        return outside.solver_source(run, self.solver, self.sde.parameters.first(), self.sde.m)  # type: ignore[no-any-return]
+        return outside.solver_source(run, self.solver, self.sde.parameters.first(), self.sde.m, self.needs)  # type: ignore[no-any-return]
 
     @property
     def reduce(self) -> sampling.Reduce:
-        return (
-            sampling.successive(self.levels)
-            if self.differences
-            else sampling.against_exact(self.levels, self.norm)
-        )
+        return sampling.successive(self.levels) if self.differences else sampling.against_exact(self.levels, self.norm)
 
     @property
     def basis(self) -> str:
@@ -251,7 +243,7 @@ class _Setup:
     def reference(self) -> str:
         solution = self.sde.solution
         if self.differences or solution is None:
-            return "differences of neighbouring step sizes; the limit against a scheme of another family"
+            return "neighbouring step sizes, the limit against a scheme of another family"
         return solution.note
 
     def estimate(

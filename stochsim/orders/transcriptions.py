@@ -74,9 +74,7 @@ def _stratonovich_milstein(c: Coefficients, x: Any, t: float, h: float, dw: Any)
 
 def _platen(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
     support = x + c.a(x, t) * h + c.b(x, t) * np.sqrt(h)
-    return _euler_maruyama(c, x, t, h, dw) + (c.b(support, t) - c.b(x, t)) * (dw * dw - h) / (
-        2.0 * np.sqrt(h)
-    )
+    return _euler_maruyama(c, x, t, h, dw) + (c.b(support, t) - c.b(x, t)) * (dw * dw - h) / (2.0 * np.sqrt(h))
 
 
 def _euler_heun(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:

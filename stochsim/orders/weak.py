@@ -114,9 +114,7 @@ def weak_order(
     if noiseless and method in ("auto", "quadrature"):
         return _Quadrature(sde, scheme, test_function, declared, t0, t_end, domain).estimate(begin)  # type: ignore[arg-type]
     if method == "quadrature":
-        raise ModelError(
-            f"method='quadrature' needs one or two components and a traced model; {sde.name} has {sde.d}"
-        )
+        raise ModelError(f"method='quadrature' needs one or two components and a traced model; {sde.name} has {sde.d}")
     return monte_carlo.estimate(
         sde, scheme, test_function, sampler, declared=declared, key=seed_key(seed)[:2],
         levels=levels or Levels(t0, t_end, finest=7, n_levels=6),
@@ -153,9 +151,7 @@ class _Quadrature:
     def _measure(self) -> tuple[QuadratureOrder, str]:
         step = ArrayStep(self.sde, self.scheme, start=self.t0)
         start = self.sde.start.reshape(-1)
-        functionals = (
-            None if self.test_function is None else {"f": self._as_array_function(self.test_function)}
-        )
+        functionals = None if self.test_function is None else {"f": self._as_array_function(self.test_function)}
         if self.sde.d == 2:
             domains = self.domain if self.domain is not None else ()
             found = weak_quadrature_2d(step, start, self.t_end, functionals, t0=self.t0, domains=domains)
@@ -165,9 +161,7 @@ class _Quadrature:
             grid = place_grid(step, x0, self.t_end, t0=self.t0, domain=self.domain)
             functionals = default_functionals(grid, x0)
         exact = self._exact(functionals)
-        found = weak_quadrature(
-            step, x0, self.t_end, functionals, t0=self.t0, domain=self.domain, exact=exact
-        )
+        found = weak_quadrature(step, x0, self.t_end, functionals, t0=self.t0, domain=self.domain, exact=exact)
         known = "exact expectations by quadrature of the closed form"
         return found, known if exact else "differences of neighbouring step sizes"
 

@@ -6,10 +6,13 @@ from stochsim.schemes.heun import euler_heun, stratonovich_heun
 from stochsim.schemes.known import exact
 from stochsim.schemes.record import REGISTRY, Scheme, scheme
 from stochsim.schemes.strong_taylor import milstein, stratonovich_milstein
+from stochsim.symbolic.calculus import diff
+from stochsim.symbolic.implicit import solve
 
 __all__ = [
     "REGISTRY",
     "Scheme",
+    "diff",
     "drift_implicit_euler",
     "euler_heun",
     "euler_maruyama",
@@ -17,6 +20,7 @@ __all__ = [
     "milstein",
     "platen",
     "scheme",
+    "solve",
     "stratonovich_heun",
     "stratonovich_milstein",
     "tamed_euler",

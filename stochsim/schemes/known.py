@@ -15,6 +15,4 @@ from stochsim.schemes.record import scheme
 )
 def exact(sde, x, t, h, dW):
     """The model's own solution (on the same path, or in law): no discretisation error at any step."""
-    raise SchemeError(
-        "exact is no formula of drift and diffusion; it runs where the model carries a solution"
-    )
+    raise SchemeError("exact is no formula of drift and diffusion; it runs where the model carries a solution")

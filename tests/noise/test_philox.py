@@ -279,9 +279,7 @@ def test_dependence_check_sees_what_it_must_see(sample):
     assert dependence_p(z, 0.01 * z + np.roll(z, 3)) < LEVEL  # correlation 0.01
     radius = np.sqrt(-2 * np.log(fill(uniforms, 0, z.size)[0])).reshape(z.shape)
     angle = 2 * np.pi * fill(uniforms, 0, z.size, index=1)[0].reshape(z.shape)
-    reused = radius * np.cos(
-        2 * angle
-    )  # mates that share the radius but not a right angle: uncorrelated, dependent
+    reused = radius * np.cos(2 * angle)  # mates that share the radius but not a right angle: uncorrelated, dependent
     assert dependence_p(radius * np.cos(angle), reused) < LEVEL
 
 
