@@ -102,7 +102,7 @@ def test_schemes_that_differ_on_a_problem_do_not_share_a_task() -> None:
 
 
 def test_shared_rows_say_so_and_hold_the_same_numbers() -> None:
-    (task,) = [t for t in plan(quick=True, only="weak/milstein/ornstein_uhlenbeck")]
+    (task,) = list(plan(quick=True, only="weak/milstein/ornstein_uhlenbeck"))
     first, *others = measure(task)
     assert isinstance(first, OrderRow)
     assert first.same_as == ""
