@@ -191,8 +191,8 @@ def _rows(tasks: Sequence[Task], processes: int, total: int) -> Iterator[Row]:
 def _ended(run: RunFacts, rows: Sequence[Row], seconds: float, reason: str) -> RunFacts:
     from dataclasses import replace
 
-    kernels = sum(getattr(row, "kernels", 0) for row in rows)
-    return replace(run, seconds=seconds, kernels=kernels, interrupted=reason)
+    compiled = sum(getattr(row, "compiled", 0) for row in rows)
+    return replace(run, seconds=seconds, compiled=compiled, interrupted=reason)
 
 
 def _print_end(run: RunFacts, rows: Sequence[Row]) -> None:
@@ -201,7 +201,7 @@ def _print_end(run: RunFacts, rows: Sequence[Row]) -> None:
     click.echo("")
     for sentence in tables.summary(rows):
         click.echo(sentence)
-    click.echo(f"{len(rows)} of {run.planned} rows in {run.seconds:.0f} s, {run.kernels} kernels compiled")
+    click.echo(f"{len(rows)} of {run.planned} rows in {run.seconds:.0f} s, {run.compiled} functions compiled")
     if run.interrupted:
         click.echo(f"stochsim: {run.interrupted}", err=True)
 
@@ -252,6 +252,8 @@ def order(
     from stochsim.named import find_scheme
     from stochsim.orders import strong_order, weak_order
 
+    if not 0.0 < t_end < math.inf:
+        raise ParameterError(f"--t-end is {t_end:g}; give a positive number")
     sde, scheme = chosen_model(model, calculus, params), find_scheme(scheme_name)
     estimates: list[OrderEstimate] = []
     if kind in ("strong", "both"):

@@ -41,7 +41,7 @@ def cache_text() -> str:
     """Where kernels are kept, how many there are, and their size on disk."""
     folder = cache.folder()
     files = [p for p in folder.rglob("*") if p.is_file()] if folder.is_dir() else []
-    kernels = sum(p.name.startswith("k_") and p.suffix == ".py" for p in files)
+    kernels = sum(p.suffix == cache.SUFFIX for p in files)
     size = sum(_size(p) for p in files) / 1e6
     return f"{folder}, {kernels} kernels, {size:.1f} MB{'' if _writable(folder) else ', cannot be written'}"
 

@@ -118,13 +118,13 @@ def measure(task: Task) -> list[Row]:
             first = _without_result(task, FAILED, traceback.format_exc(limit=-3).strip())
     first = replace(first, seconds=time.perf_counter() - begin)
     if isinstance(first, OrderRow):
-        first = replace(first, kernels=cache.compiled_count - compiled)
+        first = replace(first, compiled=cache.compiled_count - compiled)
         return [first, *(_same(first, name) for name in task.also)]
     return [first]
 
 
 def _same(row: OrderRow, scheme: str) -> OrderRow:
-    return replace(row, scheme=scheme, same_as=row.scheme, seconds=0.0, kernels=0)
+    return replace(row, scheme=scheme, same_as=row.scheme, seconds=0.0, compiled=0)
 
 
 @contextlib.contextmanager

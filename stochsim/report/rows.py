@@ -40,8 +40,8 @@ class OrderRow:
         The scheme whose step is the same formula on this problem and was measured for both.
     h, errors, errors_se : list of float
         From coarse to fine.
-    n_paths, kernels : int
-        Paths (0 for a noise-free method) and kernels compiled for it.
+    n_paths, compiled : int
+        Paths (0 for a noise-free method), and functions compiled for it (kernels and what they call).
     seconds : float
     """
 
@@ -65,7 +65,7 @@ class OrderRow:
     errors: list[float] = field(default_factory=list)
     errors_se: list[float] = field(default_factory=list)
     n_paths: int = 0
-    kernels: int = 0
+    compiled: int = 0
     seconds: float = 0.0
 
     @property
@@ -91,7 +91,7 @@ class OrderRow:
         ----------
         estimate : OrderEstimate
         **facts
-            ``family``, ``noise``, ``judged``, ``kernels``, ``seconds`` and other fields of the row.
+            ``family``, ``noise``, ``judged``, ``compiled``, ``seconds`` and other fields of the row.
         """
         return OrderRow(
             kind=estimate.kind, scheme=estimate.scheme, problem=estimate.problem, method=estimate.method,
@@ -297,8 +297,8 @@ class RunFacts:
         Rows that were to be measured.
     seconds : float
         Wall time; 0 while it runs.
-    kernels : int
-        Compiled in all.
+    compiled : int
+        Functions compiled in all.
     interrupted : str
         Why it ended early; empty for a complete run.
     """
@@ -308,7 +308,7 @@ class RunFacts:
     machine: dict[str, str]
     planned: int
     seconds: float = 0.0
-    kernels: int = 0
+    compiled: int = 0
     interrupted: str = ""
 
 
