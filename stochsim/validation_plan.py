@@ -19,6 +19,7 @@ from stochsim import models
 from stochsim.errors import ParameterError, SchemeError
 from stochsim.schemes import REGISTRY, Scheme
 from stochsim.sde import SDE
+from stochsim.symbolic import graph as g
 
 __all__ = ["FAMILIES", "Problem", "Task", "plan", "problem", "surveyed"]
 
@@ -108,7 +109,7 @@ PROBLEMS: dict[str, Problem] = {
     "heston": Problem(strong="", weak=""),
 }
 QUICK = ("geometric_brownian_motion", "ornstein_uhlenbeck", "arctan_brownian")
-LINEAR_SURVEY = "geometric_brownian_motion"
+LINEAR_SURVEYS = ("geometric_brownian_motion", "ornstein_uhlenbeck")  # the first that a scheme fits
 CURVED_SURVEY = "arctan_ornstein_uhlenbeck"
 
 
@@ -142,10 +143,10 @@ def surveyed(name: str, calculus: str) -> SDE:
     Parameters
     ----------
     name : str
-        ``LINEAR_SURVEY`` or ``CURVED_SURVEY``.
+        One of ``LINEAR_SURVEYS``, or ``CURVED_SURVEY``.
     calculus : {"ito", "stratonovich"}
     """
-    if name == LINEAR_SURVEY:
+    if name == "geometric_brownian_motion":
         return models.geometric_brownian_motion(mu=0.05, sigma=1.0, calculus=calculus)
     sde = models.REGISTRY[name].default
     return sde.to_ito() if calculus == "ito" else sde.to_stratonovich()
@@ -183,7 +184,7 @@ def _sde_tasks(quick: bool, seed: int) -> Iterator[Task]:
     for name in QUICK if quick else models.REGISTRY:
         yield from _orders(name, schemes, quick, seed)
     for scheme in schemes:
-        if keeps_linear(scheme.name):
+        if keeps_linear(scheme.name) and scheme.fits(surveyed(LINEAR_SURVEYS[0], scheme.calculus).formula()):
             yield Task("stability", scheme.name, "linear test equation", "exact", seed, quick=quick)
 
 
@@ -192,17 +193,38 @@ FAMILIES: dict[str, Callable[[bool, int], Iterator[Task]]] = {"sde": _sde_tasks}
 
 def _surveys(schemes: list[Scheme], quick: bool, seed: int) -> Iterator[Task]:
     for scheme in schemes:
-        linear = keeps_linear(scheme.name)
-        names = ([LINEAR_SURVEY] if linear else []) + ([] if quick and linear else [CURVED_SURVEY])
-        for name in names:
-            if scheme.fits(surveyed(name, scheme.calculus).formula()):
-                yield Task("mutants", scheme.name, name, "survey", seed, quick=quick)
+        for name in _survey_names(scheme, quick):
+            yield Task("mutants", scheme.name, name, "survey", seed, quick=quick)
+
+
+def _survey_names(scheme: Scheme, quick: bool) -> list[str]:
+    linear = [
+        n for n in LINEAR_SURVEYS if keeps_linear(scheme.name) and _on_paths(scheme, surveyed(n, scheme.calculus))
+    ]
+    curved = [CURVED_SURVEY] if _on_paths(scheme, surveyed(CURVED_SURVEY, scheme.calculus)) else []
+    if linear and (quick or _is_implicit(scheme, linear[0])):  # Newton's iterations of every mutant, by arrays
+        return linear[:1]
+    return linear[:1] + curved
+
+
+def _on_paths(scheme: Scheme, sde: SDE) -> bool:
+    """Whether a scheme fits a model and has a strong order there: its noise is drawn from Brownian paths."""
+    formula = sde.formula()
+    return scheme.fits(formula) and scheme.plan(formula).pathwise
+
+
+def _is_implicit(scheme: Scheme, name: str) -> bool:
+    from stochsim.steps import step_program
+
+    step = step_program(surveyed(name, scheme.calculus), scheme).update
+    return any(node.op == "solve" for node in g.walk(step))
 
 
 def _orders(name: str, schemes: list[Scheme], quick: bool, seed: int) -> Iterator[Task]:
     fitting = [s for s in schemes if s.fits(problem(name, s.calculus).formula())]
-    for kind in ("strong", "weak"):
-        for group in _same_steps(name, kind, fitting):
+    on_paths = [s for s in fitting if _on_paths(s, problem(name, s.calculus))]
+    for kind, chosen in (("strong", on_paths), ("weak", fitting)):
+        for group in _same_steps(name, kind, chosen):
             first, judged = group[0], _is_judged(group[0], name)
             also = tuple(s.name for s in group[1:])
             for method in _methods(name, kind, first):
@@ -261,10 +283,15 @@ def keeps_linear(scheme: str) -> bool:
     scheme : str
         Name of a registered scheme.
     """
-    from stochsim.orders.regions import linear_test_step
     from stochsim.orders.step_maps import affine_maps
+    from stochsim.steps import ArrayStep
 
-    step = linear_test_step(REGISTRY[scheme])(-1.0, 0.5)
+    record = REGISTRY[scheme]
+    models_of = [surveyed(name, record.calculus) for name in LINEAR_SURVEYS]
+    fitting = [sde for sde in models_of if record.fits(sde.formula())]
+    if not fitting:
+        return False
+    step = ArrayStep(fitting[0], record)
     try:
         affine_maps(step, 0.1, np.full((len(step.primitives), 1), 0.7))
     except SchemeError:

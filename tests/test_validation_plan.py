@@ -75,6 +75,30 @@ def test_a_new_scheme_gets_its_rows_from_its_record(monkeypatch: pytest.MonkeyPa
     assert {where for s, where in added} == {where for s, where in before if s == "euler_maruyama"}
 
 
+def test_a_scheme_for_additive_noise_alone_is_measured_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    @scheme(strong_order=1.0, weak_order=1.0, noise="additive", name="narrow")
+    def narrow(sde, x, t, h, dW):  # type: ignore[no-untyped-def]
+        return x + sde.drift(x, t) * h + 1.0 * sde.diffusion(x, t) @ dW
+
+    monkeypatch.setitem(REGISTRY, "narrow", narrow)
+    keeps_linear.cache_clear()
+    tasks = [t for t in plan() if "narrow" in t.schemes]
+    additive = {n for n in models.REGISTRY if "additive" in problem(n, "ito").noise_classes}
+    assert {t.problem for t in tasks if t.kind == "strong"} == additive
+    assert [t.problem for t in tasks if t.kind == "mutants"] == ["ornstein_uhlenbeck"]
+    assert not [t for t in tasks if t.kind == "stability"]
+
+
+def test_a_scheme_of_weak_variables_has_weak_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    @scheme(weak_order=1.0, name="coin")
+    def coin(sde, x, t, h, dW2):  # type: ignore[no-untyped-def]
+        return x + sde.drift(x, t) * h + sde.diffusion(x, t) @ dW2
+
+    monkeypatch.setitem(REGISTRY, "coin", coin)
+    keeps_linear.cache_clear()
+    assert {t.kind for t in plan() if "coin" in t.schemes} == {"weak", "stability"}
+
+
 def test_settings_name_models_that_exist() -> None:
     assert set(PROBLEMS) <= set(models.REGISTRY)
     assert set(QUICK) <= set(models.REGISTRY)
