@@ -22,7 +22,7 @@ class Contender:
     build : callable
         ``build(problem, n_paths)`` returns ``run(seed)``, which returns the final values.
     distribution : str
-        Whose version is reported.
+        Whose version is reported, one or several.
     at_most : int or None
         Paths times components of a run, for libraries that would take minutes over 100 000.
     normals : bool
@@ -50,16 +50,16 @@ CONTENDERS = {
     "numpy_whole": Contender("NumPy, whole arrays", _own.numpy_whole, "numpy"),
     "numpy2": Contender("NumPy, blocks, 2 threads", partial(_own.numpy_vectorised, threads=2), "numpy"),
     "numba": Contender("Numba, prange loop", _own.numba_prange, "numba"),
-    "diffrax": Contender("diffrax, batched", partial(_peers.diffrax_batched, tree=False), "diffrax"),
+    "diffrax": Contender("diffrax, batched", partial(_peers.diffrax_batched, tree=False), "diffrax jax"),
     "jax": Contender("jax.lax.scan", partial(_peers.jax_scan, generator="threefry2x32"), "jax"),
     "jax_rbg": Contender("jax.lax.scan, rbg", partial(_peers.jax_scan, generator="unsafe_rbg"), "jax"),
     "brian2": Contender("Brian2, C++", partial(_peers.brian2_standalone, threads=0), "brian2"),
     "brian2_omp": Contender("Brian2, C++ and OpenMP", partial(_peers.brian2_standalone, threads=2), "brian2"),
     "jitcsde": Contender("JiTCSDE", _peers.jitcsde_fixed, "jitcsde", at_most=200),
     "sdepy": Contender("sdepy", _peers.sdepy_euler, "sdepy"),
-    "torchsde": Contender("torchsde", _peers.torchsde_euler, "torchsde", at_most=10_000),
+    "torchsde": Contender("torchsde", _peers.torchsde_euler, "torchsde torch", at_most=10_000),
     "diffrax_tree": Contender(
-        "diffrax, Brownian tree", partial(_peers.diffrax_batched, tree=True), "diffrax", at_most=1000
+        "diffrax, Brownian tree", partial(_peers.diffrax_batched, tree=True), "diffrax jax", at_most=1000
     ),
     "sdeint": Contender("sdeint", _peers.sdeint_euler, "sdeint", at_most=20),
 }

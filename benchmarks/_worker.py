@@ -40,8 +40,8 @@ def timed(run: Callable[[int], Any], seed: int) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": cpu_seconds() - cpu, "moments": moments(values)}
 
 
-def version_of(distribution: str) -> str:
-    return f"{distribution} {importlib.metadata.version(distribution)}"
+def versions_of(distributions: str) -> str:
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions.split())
 
 
 def serve(name: str, requests: TextIO, answers: TextIO) -> None:
@@ -53,7 +53,7 @@ def serve(name: str, requests: TextIO, answers: TextIO) -> None:
         try:
             if key not in runs:
                 runs[key] = contender.build(problem(key[0], key[1]), key[2])
-            answer = timed(runs[key], request["seed"]) | {"version": version_of(contender.distribution)}
+            answer = timed(runs[key], request["seed"]) | {"version": versions_of(contender.distribution)}
         except Exception as error:  # any failure of a library is reported in the table
             text = str(error).strip().partition("\n")[0]
             answer = {"error": f"{type(error).__name__}: {text}"}
