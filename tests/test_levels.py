@@ -22,7 +22,8 @@ def run(sde: ss.SDE, scheme: Any, executor: str, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("sde", "scheme"), [(gbm(), S.euler_maruyama), (cubic(), S.platen), (two_noises(), S.milstein)]
+    ("sde", "scheme"),
+    [(gbm(), S.euler_maruyama), (cubic(), S.platen), (two_noises(), S.milstein), (cubic(), S.drift_implicit_euler)],
 )
 def test_kernel_and_arrays_agree_to_the_bit(sde: ss.SDE, scheme: Any) -> None:
     a, b = (run(sde, scheme, e) for e in ("lanes", "arrays"))

@@ -171,8 +171,9 @@ class _Writer:
             return []
         once, per_step, uniform = hoisted(outputs, self.used)
         loops = LaneLoops(self.rows, load, uniform, self.used).run(outputs, store)
-        self.once += rename(once, "s", prefix)
-        return rename([*per_step, *loops], "s", prefix)
+        own = "h" + prefix  # a bare letter would meet the c0, d0, ... of a Newton loop
+        self.once += rename(once, "s", own)
+        return rename([*per_step, *loops], "s", own)
 
     def _read_exact(self) -> list[str]:
         if not self.layout.sup:

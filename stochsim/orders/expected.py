@@ -60,7 +60,8 @@ def _over_density(sde: SDE, f: Functional, t: float) -> Extrapolation:
     if sde.mean is not None and sde.cov is not None:
         centre = float(np.squeeze(sde.mean(t, x0, p)))
         spread = float(np.sqrt(np.squeeze(sde.cov(t, x0, p))))
-    points = [centre + k * spread for k in (-14, -8, -4, -2, 0, 2, 4, 8, 14)]
+    inner = [centre + k * spread for k in (-14, -8, -4, -2, 0, 2, 4, 8, 14)]
+    points = [-np.inf, *inner, np.inf]  # heavy tails reach far beyond any number of standard deviations
 
     def integrand(x: float) -> float:
         value = float(np.squeeze(density(np.array([x]), t, x0, p)))
