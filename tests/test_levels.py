@@ -27,7 +27,7 @@ def run(sde: ss.SDE, scheme: Any, executor: str, **options: Any) -> Any:
 )
 def test_kernel_and_arrays_agree_to_the_bit(sde: ss.SDE, scheme: Any) -> None:
     a, b = (run(sde, scheme, e) for e in ("lanes", "arrays"))
-    assert np.array_equal(a.x, b.x)
+    np.testing.assert_array_equal(a.x, b.x)  # NaN where Newton's method fails, on the same paths
     assert np.array_equal(a.exact, b.exact)
     assert np.array_equal(a.noise["dW"], b.noise["dW"])
 
