@@ -11,6 +11,7 @@ import numpy as np
 
 from stochsim import _request as request
 from stochsim import engine
+from stochsim._pool import ProgressBar
 from stochsim.codegen.arrays import compile_arrays
 from stochsim.codegen.kernels import StepProgram
 from stochsim.engine import Job
@@ -206,30 +207,6 @@ def _store(arrays: dict[str, np.ndarray], name: str, plan: NoisePlan, k: int, va
     arrays[kind][:, k, *index] = value
     if len(index) == 2:
         arrays[kind][:, k, *index[::-1]] = -value
-
-
-class ProgressBar:
-    """A progress bar in path-steps, shown on terminals for long runs."""
-
-    def __init__(self, wanted: bool | None, sde: SDE, scheme: Scheme, n_paths: int, grid: request.Grid) -> None:
-        import sys
-
-        total = n_paths * (len(grid.times) - 1) * int(np.prod(sde.parameters.shape or (1,)))
-        show = wanted if wanted is not None else sys.stderr.isatty() and total > 2e8
-        self._bar: Any = None
-        if show:
-            from tqdm import tqdm
-
-            label = f"{sde.name}: {scheme.name}"
-            self._bar = tqdm(total=total, desc=label, unit="step", unit_scale=True, leave=False)
-
-    def update(self, n: int) -> None:
-        if self._bar is not None:
-            self._bar.update(n)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
 
 def first_time(runner: Ensemble, vector: np.ndarray, path: int) -> float:

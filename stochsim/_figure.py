@@ -50,6 +50,8 @@ RC: Any = {
     "svg.hashsalt": "stochsim",
 }
 
+LETTER = 5.4  # points, a wide average of the letters of a title
+
 
 def style() -> AbstractContextManager[None]:
     """Give the style as a context manager: ``with style(): ...`` around a figure of your own."""
@@ -72,8 +74,10 @@ def dressed(ax: Axes | None) -> Axes:
 
 
 def write_title(ax: Axes, text: str) -> None:
-    """Write a title from the left edge, in as many lines as it needs."""
-    ax.set_title("\n".join(textwrap.wrap(text, 60)), loc="left")
+    """Write a title from the left edge, in as many lines as keep it clear of axes beside these."""
+    points = ax.get_window_extent().width * 72 / ax.figure.dpi
+    letters = 60 if len(ax.figure.axes) == 1 else max(12, int(points / LETTER))
+    ax.set_title("\n".join(textwrap.wrap(text, letters)), loc="left")
 
 
 def as_list(one_or_several: T | Sequence[T]) -> list[T]:

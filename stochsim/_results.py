@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,10 +165,15 @@ def attributes(runner: Ensemble, record: str, n_diverged: int) -> dict[str, Any]
 
 
 def partial(runner: Ensemble, stop: Interrupted) -> xarray.Dataset | None:
-    """The complete paths of an interrupted run (None for moments or swept runs)."""
-    if runner.kind == "moments" or runner.sde.parameters.swept or stop.values.shape[-1] == 0:
+    """The complete paths of an interrupted run, or their moments; None for swept runs, and where there are none."""
+    if runner.sde.parameters.swept:
         return None
-    if runner.grid.saves_start:
+    if runner.kind == "moments":
+        after_start = runner.grid.save_at[1:] if runner.grid.saves_start else runner.grid.save_at
+        kept = replace(runner, grid=replace(runner.grid, save_at=after_start))
+        outcome = Outcome(stop.values, stop.marks, {})
+        return dataset(kept, [((), outcome)], "interrupted", [], np.float64) if stop.values[0, 0] else None
+    if stop.values.shape[-1] == 0 or runner.grid.saves_start:
         return None
     outcome = Outcome(stop.values, np.flatnonzero(np.isnan(stop.marks)), {})
     return dataset(runner, [((), outcome)], "interrupted", [], np.float64)

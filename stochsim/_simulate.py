@@ -9,7 +9,8 @@ import numpy as np
 
 from stochsim import _request as request
 from stochsim import engine
-from stochsim._ensemble import Ensemble, ProgressBar, first_time
+from stochsim._ensemble import Ensemble, first_time
+from stochsim._pool import ProgressBar
 from stochsim.errors import DivergenceError, ParameterError
 from stochsim.noise.seeds import seed_key
 from stochsim.schemes.record import Scheme
@@ -129,9 +130,11 @@ def simulate(
         check_start(sde, float(grid_times[0]))
     states = request.initial_states(sde, x0, n_paths, record)
     program = step_program(sde, scheme, observables)
+    total = n_paths * (len(grid.times) - 1) * int(np.prod(sde.parameters.shape or (1,)))
+    bar = ProgressBar(progress, f"{sde.name}: {scheme.name}", total)
     runner = Ensemble(
         sde, scheme, program, (key0, key1), grid, kind, n_paths, states, offset,
-        antithetic, executor, threads, noise, save_noise, ProgressBar(progress, sde, scheme, n_paths, grid),
+        antithetic, executor, threads, noise, save_noise, bar,
     )  # fmt: skip
     outcomes = []
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
 
+from stochsim._pool import Stop, run_ranges
 from stochsim.codegen import cache
 from stochsim.codegen.arrays import compile_arrays
 from stochsim.codegen.blocks import LANES
@@ -62,20 +62,6 @@ class Progress(Protocol):
 
     def update(self, n: int) -> Any:
         """Add n path-steps."""
-
-
-class Stop:
-    """A flag that asks the workers to finish."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def set(self) -> None:
-        """Ask the workers to finish."""
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
 
 
 def leaves(job: Job) -> list[tuple[int, int]]:
@@ -238,7 +224,7 @@ def run_states(
         done[index] = not stop
 
     try:
-        _all_leaves(job, task, threads)
+        run_ranges(leaves(job), task, threads)
     except KeyboardInterrupt:
         count = done.index(False) * LEAF if False in done else job.n_paths
         raise Interrupted(out[..., :count], marks[:count]) from None
@@ -246,7 +232,13 @@ def run_states(
 
 
 def run_moments(job: Job, *, threads: int, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Merged moments (slots, 1 + k + k (k + 1) / 2) and the numbers of diverged paths, by one fixed tree."""
+    """Merged moments (slots, 1 + k + k (k + 1) / 2) and the numbers of diverged paths, by one fixed tree.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C, with the moments of the leaves that were complete, and which of their paths diverged.
+    """
     work = lane_worker(job, moments=True)
     tree = MomentTree(len(job.program.readout), len(leaves(job)))
     diverged: list[np.ndarray] = []
@@ -255,11 +247,17 @@ def run_moments(job: Job, *, threads: int, progress: Progress | None = None) -> 
     def task(index: int, lo: int, hi: int, stop: Stop) -> None:
         acc = np.zeros((len(job.save_at), job.moment_size))
         marks = work(lo, hi, acc, 0, stop, progress)
+        if stop:
+            return
         with lock:
             tree.add(index, acc)
             diverged.append(lo + np.flatnonzero(np.isnan(marks)))
 
-    _all_leaves(job, task, threads)
+    try:
+        run_ranges(leaves(job), task, threads)
+    except KeyboardInterrupt:
+        empty = np.zeros((len(job.save_at), job.moment_size))
+        raise Interrupted(tree.so_far(empty), np.sort(np.concatenate([np.zeros(0, int), *diverged]))) from None
     return tree.result(), np.sort(np.concatenate(diverged))
 
 
@@ -294,32 +292,26 @@ class MomentTree:
             index, level = index >> 1, level + 1
         self.open[level, index] = value
 
+    def so_far(self, empty: np.ndarray) -> np.ndarray:
+        """The moments of the leaves added so far, in the order of their paths; ``empty`` (zeros) if there are none."""
+        from stochsim.codegen.blocks import merge_moments
+
+        total = empty
+        for _, part in sorted(self.open.items(), key=lambda item: item[0][1] << item[0][0]):
+            total = merge_moments(total, part, self.k)
+        return total
+
     def result(self) -> np.ndarray:
         """The moments of all leaves."""
         (value,) = self.open.values()
         return value
 
 
-def _all_leaves(job: Job, task: Callable[[int, int, int, Stop], None], threads: int) -> None:
-    stop = Stop()
-    ranges = leaves(job)
-    pool = ThreadPoolExecutor(max_workers=max(1, min(threads, len(ranges))))
-    try:
-        futures: list[Future[None]] = [pool.submit(task, i, lo, hi, stop) for i, (lo, hi) in enumerate(ranges)]
-        pending = set(futures)
-        while pending:  # short waits, so that Ctrl-C reaches the main thread on every platform
-            finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-            for future in finished:
-                future.result()
-    except BaseException:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: carries what the complete leaves had saved."""
+    """Ctrl-C during a run: carries what the complete leaves had saved.
+
+    ``values`` are saved states with their sticky ``marks``, or moments with the numbers of the diverged paths.
+    """
 
     def __init__(self, values: np.ndarray, marks: np.ndarray) -> None:
         super().__init__("interrupted")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stochsim._request import count, number
 from stochsim.codegen import cache
 from stochsim.codegen.arrays import compile_arrays
 from stochsim.codegen.blocks import LANES
@@ -16,7 +17,7 @@ from stochsim.codegen.coupled import CoupledProgram, Layout, coupled_text
 from stochsim.codegen.functions import filler
 from stochsim.codegen.lanes import FILL, noise_buffer, scratch_rows
 from stochsim.engine import CALL_SECONDS, LEAF
-from stochsim.errors import SchemeError
+from stochsim.errors import ParameterError, SchemeError
 from stochsim.noise.increments import NoisePlan
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
@@ -30,11 +31,29 @@ from stochsim.symbolic.tracing import Sym, as_sym
 COMPILE_SECONDS = 0.4  # array time below which compiling a coupled kernel does not pay
 
 
+def check_interval(t0: float, t_end: float) -> None:
+    """Refuse a time interval that does not run forward between finite times.
+
+    Raises
+    ------
+    ParameterError
+        If t0 or t_end is not a finite number, or t_end <= t0.
+    """
+    if number("t_end", t_end) <= number("t0", t0):
+        raise ParameterError(f"t_end={t_end:g} is not after t0={t0:g}; give t_end > t0")
+
+
 @dataclass(frozen=True)
 class Levels:
     """Step sizes of a coupled run: ``n_levels`` dyadic levels, the finest with ``2**finest`` steps on [t0, t_end].
 
     ``refine`` (a power of two) is how many times finer the grid of the increments and of the reference is.
+
+    Raises
+    ------
+    ParameterError
+        If t0 or t_end is not finite, t_end <= t0, the levels are not 1 to ``finest + 1``, or ``refine`` is no
+        power of two.
     """
 
     t0: float = 0.0
@@ -42,6 +61,14 @@ class Levels:
     finest: int = 11
     n_levels: int = 9
     refine: int = 1
+
+    def __post_init__(self) -> None:
+        check_interval(self.t0, self.t_end)
+        finest, n = count("finest", self.finest, least=0), count("n_levels", self.n_levels)
+        if n > finest + 1:
+            raise ParameterError(f"n_levels={n} with finest={finest}; give at most finest + 1 = {finest + 1} levels")
+        if count("refine", self.refine) & (self.refine - 1):
+            raise ParameterError(f"refine is {self.refine}; give a power of two")
 
     @property
     def lowest(self) -> int:

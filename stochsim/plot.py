@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ __all__ = ["OKABE_ITO", "density", "order", "paths", "stability", "style", "to_s
 Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054  # half-width of a 95 % interval in standard errors
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHORTEST_AXIS = 2.0  # decades: a shorter logarithmic axis may hold a single power of ten
 
 
@@ -79,7 +81,7 @@ def order(estimates: OrderEstimate | Sequence[OrderEstimate], ax: Axes | None = 
             for (estimate, colour), name in zip(coloured(several), names, strict=True)
         ]
         label_right(ax, ends, labels)
-        ax.set_xlabel("step $h$")
+        ax.set_xlabel("step h")
         ax.set_ylabel(" and ".join(sorted({estimate.kind for estimate in several})) + " error")
         write_title(ax, _order_title(several))
     return ax
@@ -115,7 +117,7 @@ def stability(regions: StabilityRegion | Sequence[StabilityRegion], ax: Axes | N
         right = max(float(np.max(region.lh)) for region in several)
         top = max(float(np.max(region.mu2h)) for region in several)
         ax.plot([-top / 2, 0.0], [top, 0.0], color=EXACT)
-        ax.set(xlim=(left, max(right, 0.0)), ylim=(0.0, top), xlabel=r"$\lambda h$", ylabel=r"$\mu^2 h$")
+        ax.set(xlim=(left, max(right, 0.0)), ylim=(0.0, top), xlabel="λh", ylabel="μ²h")
         names = [(region.scheme or "scheme", colour) for region, colour in coloured(several)]
         label_corner(ax, [("exact", EXACT), *names])
         write_title(ax, "mean-square stability, E|R|² < 1")
@@ -147,20 +149,20 @@ def paths(dataset: xr.Dataset, ax: Axes | None = None, n: int = 20) -> Axes:
     if n < 1:
         raise ParameterError(f"n = {n} paths were asked for, and at least 1 is needed")
     curves = _curves(dataset)
-    time = np.asarray(dataset["time"], dtype=float)
+    time, total = np.asarray(dataset["time"], dtype=float), dataset.sizes["path"]
+    drawn = min(n, total)
     with style():
         ax = dressed(ax)
         for values, colour in coloured(list(curves.values())):
-            ax.plot(time, values[:n].T, color=colour, linewidth=0.9, alpha=max(0.4, min(1.0, 5 / n)))
+            ax.plot(time, values[:drawn].T, color=colour, linewidth=0.9, alpha=max(0.4, min(1.0, 5 / drawn)))
         ax.margins(x=0)
         if len(curves) == 1:
             ax.set_ylabel(next(iter(curves)))
         else:
-            ends = [(float(time[-1]), float(np.nanmedian(values[:n, -1]))) for values in curves.values()]
+            ends = [(float(time[-1]), float(np.nanmedian(values[:drawn, -1]))) for values in curves.values()]
             label_right(ax, ends, coloured(list(curves)))
-        ax.set_xlabel("time $t$")
-        total = dataset.sizes["path"]
-        write_title(ax, ", ".join([*_said(dataset, "scheme"), f"{min(n, total)} of {total:,} paths"]))
+        ax.set_xlabel("time t")
+        write_title(ax, ", ".join([*_said(dataset, "scheme"), f"{drawn} of {total:,} paths"]))
     return ax
 
 
@@ -211,7 +213,7 @@ def density(
         peak = float(centres[np.argmax(heights)])
         ax.margins(x=0)
         label_corner(ax, labels, "right" if peak < (edges[0] + edges[-1]) / 2 else "left")
-        ax.set(xlabel="$x$", ylabel="density", ylim=(0, None))
+        ax.set(xlabel="x", ylabel="density", ylim=(0, None))
         write_title(ax, f"{sample.size:,} samples")
     return ax
 
@@ -245,17 +247,26 @@ def _log_bars(errors: Floats, se: Floats | None) -> Floats | None:
 
 
 def _set_log_axes(ax: Axes) -> None:
-    from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=9))
-    ax.xaxis.set_major_formatter(LogFormatterMathtext(base=2))
+    ax.xaxis.set_major_formatter(FuncFormatter(partial(_power, 2)))
+    ax.yaxis.set_major_formatter(FuncFormatter(partial(_power, 10)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_minor_locator(NullLocator())
     low, high = np.log10(ax.get_ylim())
     spare = max(0.0, SHORTEST_AXIS - (high - low)) / 2
     ax.set_ylim(10 ** (low - spare), 10 ** (high + spare))
+
+
+def _power(base: int, value: float, _: int) -> str:
+    """A tick as a power with a superscript in plain Unicode: Matplotlib's mathematics takes ten times as long."""
+    exponent = math.log(value, base)
+    if abs(exponent - round(exponent)) > 1e-6:
+        return f"{value:.3g}"
+    return f"{base}{str(round(exponent)).translate(SUPERSCRIPT)}"
 
 
 def _names(several: list[OrderEstimate]) -> list[str]:
@@ -268,12 +279,11 @@ def _names(several: list[OrderEstimate]) -> list[str]:
 
 
 def _order_label(estimate: OrderEstimate, name: str) -> str:
+    from stochsim.orders.digits import with_interval
+
     if math.isnan(estimate.order):
         return f"{name}\n{estimate.verdict}"
-    digits = 2
-    if 0 < estimate.half_width < 0.005:
-        digits = min(5, math.ceil(-math.log10(estimate.half_width)))
-    text = f"{estimate.order:.{digits}f} ± {estimate.half_width:.{digits}f}"
+    text = with_interval(estimate.order, estimate.half_width, decimals=2 if estimate.half_width >= 0.005 else 3)
     theory = "" if estimate.declared is None else f"\n(theory {estimate.declared:g})"
     return f"{name}\n{text}{theory}"
 

@@ -28,7 +28,7 @@ gbm = ss.SDE(
 number = 3.0
 
 def well():
-    return ss.SDE(drift=lambda x, t, p: x - x**3, diffusion=lambda x, t, p: 0.7, x0=0.5, name="well")
+    return ss.SDE(drift=lambda x, t, p: x - x**3, diffusion=lambda x, t, p: 0.7 * x, x0=0.5, name="well")
 
 def shifted(by):
     return gbm

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ INTERRUPTED = """
 import os, signal, threading, time
 import stochsim as ss
 sde = ss.models.geometric_brownian_motion()
-options = dict(t_end=1.0, n_steps={n_steps}, seed=3, save={save!r}, executor={executor!r}, threads=2, progress=False)
+options = dict(t_end=1.0, n_steps={n_steps}, seed=3, save={save!r}, executor={executor!r}, threads={threads}, progress=False)
 ss.simulate(sde, ss.schemes.milstein, **options | dict(n_steps=2), n_paths=10)
 sent = []
 def interrupt():
@@ -35,15 +36,17 @@ except KeyboardInterrupt as stop:
     print(time.perf_counter() - sent[0])
     partial = getattr(stop, "partial", None)
     if partial is not None:
-        n = partial.sizes["path"]
-        whole = ss.simulate(sde, ss.schemes.milstein, **options, n_paths=300)
-        k = min(n, 300)
-        print(n, float(abs(partial.x.values[:k] - whole.x.values[:k]).max()))
+        n = partial.sizes["path"] if "path" in partial.sizes else int(partial["count"][0])
+        moments = options["save"] == "moments"
+        k, name = (n, "x_mean") if moments else (min(n, 300), "x")
+        found = partial[name].values if moments else partial[name].values[:k]
+        whole = ss.simulate(sde, ss.schemes.milstein, **options, n_paths=k)[name].values[-len(found):]
+        print(n, float(abs(found - whole).max()))
 """
 
 
 def interrupted(**options):
-    script = INTERRUPTED.format(**({"n_steps": 5000, "save": "final", "executor": "lanes"} | options))
+    script = INTERRUPTED.format(**({"n_steps": 5000, "save": "final", "executor": "lanes", "threads": 2} | options))
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
@@ -58,10 +61,18 @@ def test_ctrl_c_returns_at_once_with_the_finished_paths():
 
 
 @pytest.mark.parametrize(
-    "options", [{"save": "moments"}, {"executor": "arrays"}, {"n_steps": 1_000_000}], ids=["moments", "arrays", "long"]
-)
+    "options", [{"save": "moments", "n_steps": 200}, {"executor": "arrays"}, {"n_steps": 1_000_000}],
+    ids=["moments", "arrays", "long"],
+)  # fmt: skip
 def test_ctrl_c_returns_at_once_from_every_kind_of_run(options):
     assert float(interrupted(**options)[0]) < SECONDS_TO_STOP
+
+
+def test_ctrl_c_returns_the_moments_of_the_finished_paths():
+    _, n_paths, difference = map(float, interrupted(save="moments", n_steps=4000, threads=1))
+    assert 0 < n_paths < 2_000_000
+    assert n_paths % engine.LEAF == 0
+    assert difference < 1e-12
 
 
 def pace():
@@ -123,6 +134,57 @@ def test_moments_are_merged_in_one_order(n_leaves):
     count, mean, _ = np.frombuffer(results.pop())
     assert count == 10.0 * n_leaves
     assert mean == pytest.approx(np.mean([leaf[0, 1] for leaf in leaves]))
+
+
+def moments_job(n_paths):
+    program = step_program(ss.models.geometric_brownian_motion(), ss.schemes.milstein)
+    return engine.Job(
+        program, np.array([0.1, 0.2, 0.0]), (1, 2), np.linspace(0.0, 1.0, 5), n_paths,
+        lambda lo, hi: np.ones((1, hi - lo)), np.array([2, 4]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("finished", [0, 1, 3])
+def test_ctrl_c_hands_over_the_moments_of_the_finished_leaves(monkeypatch, finished):
+    make = engine.lane_worker
+
+    def interrupted_at_a_leaf(job, moments):
+        work = make(job, moments)
+
+        def until(lo, *rest):
+            if lo >= finished * engine.LEAF:
+                raise KeyboardInterrupt
+            return work(lo, *rest)
+
+        return until
+
+    monkeypatch.setattr(engine, "lane_worker", interrupted_at_a_leaf)
+    with pytest.raises(engine.Interrupted) as stop:
+        engine.run_moments(moments_job(5 * engine.LEAF), threads=1)
+    monkeypatch.undo()
+    assert (stop.value.values[:, 0] == finished * engine.LEAF).all()
+    assert stop.value.marks.size == 0
+    if finished:
+        whole, _ = engine.run_moments(moments_job(finished * engine.LEAF), threads=1)
+        np.testing.assert_array_equal(stop.value.values, whole)
+
+
+def test_a_leaf_that_was_stopped_halfway_is_not_in_the_moments(monkeypatch):
+    def stopped(job, moments):
+        def work(lo, hi, acc, column, stop, progress):
+            if lo == 0:
+                raise KeyboardInterrupt
+            while not stop:
+                time.sleep(0.01)
+            acc += 1.0
+            return np.zeros(hi - lo)
+
+        return work
+
+    monkeypatch.setattr(engine, "lane_worker", stopped)
+    with pytest.raises(engine.Interrupted) as stop:
+        engine.run_moments(moments_job(2 * engine.LEAF), threads=2)
+    assert not stop.value.values.any()
 
 
 def test_progress_counts_every_path_step():

@@ -26,7 +26,8 @@ FAMILIES = frozenset({"mcmc", "diffusion", "jumps", "fractional", "bridges", "pa
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_version", "errors", "vecmath"}),
     frozenset({"symbolic", "noise"}),
-    frozenset({"codegen"}),
+    frozenset({"codegen", "_pool"}),
+    frozenset({"columns"}),
     frozenset({"parameters", "formula", "solution", "sde", "itolemma", "densities", "schedules", "schemes"}),
     frozenset({"steps", "engine", "levels", "_request", "_ensemble", "_results", "_simulate", "models"}),
     frozenset({"metrics", "laws", "orders"}),

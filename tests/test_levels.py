@@ -32,6 +32,24 @@ def test_kernel_and_arrays_agree_to_the_bit(sde: ss.SDE, scheme: Any) -> None:
     assert np.array_equal(a.noise["dW"], b.noise["dW"])
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"t_end": 0.0},
+        {"t_end": np.nan},
+        {"t0": np.inf},
+        {"n_levels": 8},
+        {"n_levels": 0},
+        {"finest": -1},
+        {"refine": 3},
+    ],
+    ids=str,
+)
+def test_levels_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ss.errors.ParameterError, match="give"):
+        Levels(**{"finest": 6, "n_levels": 5} | wrong)
+
+
 def test_sup_errors_agree_to_the_bit_and_bound_the_end_error() -> None:
     a, b = (run(gbm(), S.milstein, e, sup=True) for e in ("lanes", "arrays"))
     assert np.array_equal(a.sup, b.sup)

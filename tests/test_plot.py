@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from itertools import combinations
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -94,8 +94,10 @@ def test_bars_are_95_percent_in_the_logarithm_and_stay_positive(relative_se):
     ("half_width", "text"),
     [
         (0.02, "0.51 ± 0.02\n(theory 0.5)"),
-        (0.0, "0.51 ± 0.00\n(theory 0.5)"),
-        (0.0004, "0.5100 ± 0.0004\n(theory 0.5)"),
+        (0.0, "0.51 (±0)\n(theory 0.5)"),
+        (0.001, "0.510 ± 0.001\n(theory 0.5)"),
+        (0.0004, "0.510 (±4e-4)\n(theory 0.5)"),
+        (3e-6, "0.51000 (±3e-6)\n(theory 0.5)"),
     ],
 )
 def test_label_says_order_interval_and_theory(half_width, text):
@@ -130,7 +132,17 @@ def test_steps_are_labelled_with_powers_of_two():
     ax.figure.canvas.draw()
     labels = [label.get_text() for label in ax.get_xticklabels()]
     assert labels
-    assert all(re.fullmatch(r"\$\\mathdefault\{2\^\{[-−]?\d+\}\}\$", label) for label in labels)
+    assert all(re.fullmatch("2⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", label) for label in labels)
+    assert all(re.fullmatch("10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", label.get_text()) for label in ax.get_yticklabels())
+    assert plot._power(10, 2e-3, 0) == "0.002"  # a tick of the user's own that is no power
+
+
+def test_no_figure_needs_the_mathematics_of_matplotlib():
+    # laying out a formula takes ten times as long as text; a report has hundreds of labels
+    ax = plot.order([estimate(), estimate(kind="weak")])
+    ax.figure.canvas.draw()
+    texts = [*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
+    assert not any("$" in text.get_text() for text in texts)
 
 
 def test_title_names_problem_kind_and_sample():
@@ -203,6 +215,28 @@ def test_paths_names_unnamed_components_and_variables():
     assert {text.get_text() for text in variables.texts} == {"v", "s"}
     single = plot.paths(simulated(x=(("path", "time"), walk(3, 33))))
     assert single.get_ylabel() == "x"
+
+
+def test_few_paths_are_drawn_as_strongly_as_there_are_few_of_them():
+    few = simulated(x=(("path", "time"), walk(3, 33)))
+    assert plot.paths(few, n=500).lines[0].get_alpha() == plot.paths(few, n=3).lines[0].get_alpha() == 1.0
+    many = simulated(x=(("path", "time"), walk(40, 33)))
+    assert plot.paths(many, n=10).lines[0].get_alpha() == 0.5
+
+
+def title_box(ax):
+    ax.figure.canvas.draw()
+    return ax._left_title.get_window_extent()
+
+
+def test_titles_of_axes_side_by_side_do_not_touch():
+    data = simulated(x=(("path", "time"), walk(2000, 33))).assign_attrs(scheme="drift_implicit_euler")
+    _, axes = plt.subplots(1, 3, figsize=(9, 3))
+    for ax in axes:
+        plot.paths(data, ax=ax)
+    assert all(title_box(left).x1 < title_box(right).x0 for left, right in pairwise(axes))
+    axes[0].set_title("drift_implicit_euler, 20 of 2,000 paths", loc="left")  # in one line they would
+    assert title_box(axes[0]).x1 > title_box(axes[1]).x0
 
 
 def test_paths_refuses_what_has_no_curve_over_time():

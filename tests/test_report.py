@@ -166,7 +166,7 @@ def test_a_survey_contradicts_when_the_unmutated_scheme_is_flagged() -> None:
 
 @pytest.mark.parametrize(
     ("order", "half_width", "text"),
-    [(0.5094, 0.0187, "0.509 ± 0.019"), (1.0, 2.4e-6, "1.00000 ± 2e-06"), (None, 0.0, "–")],
+    [(0.5094, 0.0187, "0.509 ± 0.019"), (1.0, 2.4e-6, "1.00000 (±2e-6)"), (None, 0.0, "–")],
 )  # fmt: skip
 def test_an_order_is_written_with_the_digits_it_has(order: float | None, half_width: float, text: str) -> None:
     assert measured(order, half_width) == text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stochsim.orders.digits import with_interval
 from stochsim.orders.estimators import Fit
 from stochsim.orders.limits import LimitResult
 from stochsim.orders.verdicts import Verdict
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["OrderEstimate"]
+
+SELF_EVIDENT = ("confirmed", "measured")
+"""Verdicts whose explanation repeats the numbers."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -162,22 +166,25 @@ class OrderEstimate:
     def __str__(self) -> str:
         claim = "none declared" if self.declared is None else f"{self.declared:g} declared"
         what = f"{self.kind.capitalize()} order of {self.scheme} on {self.problem}"
-        decided = f"{self.verdict}: {self.explanation}"
-        return f"{what}: {self._interval()}, {claim}; {decided}. {self._source()}"
+        head = f"{what}: {self._measured()}, {claim}: {self.verdict}"
+        reason = [] if self.verdict in SELF_EVIDENT else [self.explanation]
+        return "\n  ".join([head, *reason, self._source()])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _measured(self) -> str:
+        return "no order" if math.isnan(self.order) else with_interval(self.order, self.half_width)
 
     def _interval(self) -> str:
-        if math.isnan(self.order):
-            return "no order"
-        digits = 3 if self.half_width >= 0.0005 or self.half_width == 0 else 5
-        return (
-            f"{self.order:.{digits}f} ± {self.half_width:.{digits}f} "
-            f"(statistical {self.statistical:.{digits}f} + model {self.model:.{digits}f})"
-        )
+        if not self.statistical > 0:
+            return self._measured()
+        return f"{self._measured()} (statistical {self.statistical:.3f} + model {self.model:.3f})"
 
     def _source(self) -> str:
         paths = f"{self.n_paths} paths, " if self.n_paths else ""
-        steps = f"{len(self.h)} levels from h = {self.h[0]:.3g} to {self.h[-1]:.3g}"
-        return f"By {self.method} against {self.reference}: {paths}{steps}, {self.seconds:.2g} s."
+        steps = f"{len(self.h)} levels, h = {self.h[0]:.3g} to {self.h[-1]:.3g}"
+        return f"By {self.method} against {self.reference}: {paths}{steps}, {self.seconds:.2g} s"
 
     def _repr_html_(self) -> str:
         declared = "–" if self.declared is None else f"{self.declared:g}"

@@ -15,7 +15,8 @@ from stochsim.orders.assemble import estimate_of_table, judge_table
 from stochsim.orders.estimate import OrderEstimate
 from stochsim.orders.linear_form import linear_form
 from stochsim.orders.linear_sde import LinearSDE
-from stochsim.orders.moments import strong_moments, strong_moments_exact, weak_moments
+from stochsim.orders.moments import LEVELS, strong_moments, strong_moments_exact, weak_moments
+from stochsim.orders.step_maps import is_affine
 from stochsim.orders.tables import OrderTable, order_table
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
@@ -42,16 +43,32 @@ def linear_or_refuse(sde: SDE) -> LinearSDE:
     return linear
 
 
-def strong_by_moments(sde: SDE, scheme: Scheme, *, t_end: float, declared: float | None) -> OrderEstimate:
-    """Mean-square order: against the exact flow where the increments determine it, else between neighbouring levels."""
+def moments_close(sde: SDE, scheme: Scheme, span: float) -> bool:
+    """Whether the first two moments of a scheme follow a closed recursion: both SDE and step are affine in x.
+
+    Parameters
+    ----------
+    sde : SDE
+    scheme : Scheme
+    span : float
+        Length of the time interval.
+    """
+    return linear_form(sde.formula()) is not None and is_affine(ArrayStep(sde, scheme), span / LEVELS[0])
+
+
+def strong_by_moments(sde: SDE, scheme: Scheme, *, span: float, declared: float | None) -> OrderEstimate:
+    """Mean-square order: against the exact flow where the increments determine it, else between neighbouring levels.
+
+    ``span`` is the length of the time interval, wherever it starts: the coefficients are constant.
+    """
     begin = time.perf_counter()
     linear, step = linear_or_refuse(sde), ArrayStep(sde, scheme)
     plan = scheme.plan(sde.formula())
     x0 = sde.start.reshape(-1)
     if plan.needs == ("dW",):
-        table = strong_moments_exact(step, linear, x0, t_end)
+        table = strong_moments_exact(step, linear, x0, span)
     else:
-        table = strong_moments(step, x0, t_end, aggregate(plan))
+        table = strong_moments(step, x0, span, aggregate(plan))
     declared = declared if declared is not None else scheme.declared("strong", sde.noise_classes)
     return estimate_of_table(
         table, declared=declared, verdict=judge_table(table, declared), kind="strong", method="moments",
@@ -64,13 +81,13 @@ def weak_by_moments(
     scheme: Scheme,
     test_function: Callable[..., Any] | None,
     *,
-    t_end: float,
+    span: float,
     declared: float | None,
 ) -> OrderEstimate | None:
     """Weak order from first and second moments; None if the test function is not a polynomial of degree 2."""
     begin = time.perf_counter()
     linear = linear_or_refuse(sde)
-    table = weak_moments(ArrayStep(sde, scheme), linear, sde.start.reshape(-1), t_end)
+    table = weak_moments(ArrayStep(sde, scheme), linear, sde.start.reshape(-1), span)
     if test_function is not None:
         combined = _combine(table, sde, test_function)
         if combined is None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from stochsim.errors import ModelError
 
-__all__ = ["LinearSDE", "conditional_flow"]
+__all__ = ["LinearSDE", "augmented", "conditional_flow", "degrees", "hermite_coefficients"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,10 +51,10 @@ class LinearSDE:
     def second_moment_generator(self) -> FloatArray:
         """Matrix G with d/dt E[z (x) z] = G E[z (x) z], z = (1, x); shape ((d+1)^2, (d+1)^2)."""
         identity = np.eye(self.A.shape[0] + 1)
-        drift = _augment(self.A, self.a)
+        drift = augmented(self.A, self.a)
         g = np.kron(drift, identity) + np.kron(identity, drift)
         for matrix, vector in zip(self.B, self.b, strict=True):
-            noise = _augment(matrix, vector)
+            noise = augmented(matrix, vector)
             g += np.kron(noise, noise)
         return g
 
@@ -90,13 +90,18 @@ def conditional_flow(sde: LinearSDE, h: float, xi: FloatArray, degree: int) -> F
     (n, d + 1, d + 1) array
         Acts on z = (1, x).
     """
-    powers = [a for a in product(range(degree + 1), repeat=len(sde.B)) if sum(a) <= degree]
-    coefficients = _hermite_coefficients(sde, h, powers)
+    powers = degrees(len(sde.B), degree)
+    coefficients = hermite_coefficients(sde, h, powers)
     hermite = np.array([_hermite_product(alpha, xi) for alpha in powers])
     return np.asarray(np.tensordot(hermite.T, coefficients, axes=1), float)
 
 
-def _hermite_coefficients(sde: LinearSDE, h: float, powers: list[tuple[int, ...]]) -> FloatArray:
+def degrees(m: int, degree: int) -> list[tuple[int, ...]]:
+    """The degrees alpha in m increments with a total of at most ``degree``."""
+    return [alpha for alpha in product(range(degree + 1), repeat=m) if sum(alpha) <= degree]
+
+
+def hermite_coefficients(sde: LinearSDE, h: float, powers: list[tuple[int, ...]]) -> FloatArray:
     """Coefficients of eta^alpha in exp(A^ h + sum_k eta_k sqrt(h) B^_k); (len(powers), d+1, d+1).
 
     Multiplication by eta_k on the truncated polynomials is a nilpotent matrix, so one exponential of a
@@ -105,14 +110,14 @@ def _hermite_coefficients(sde: LinearSDE, h: float, powers: list[tuple[int, ...]
     from scipy.linalg import expm
 
     position = {alpha: i for i, alpha in enumerate(powers)}
-    total = np.kron(np.eye(len(powers)), _augment(sde.A, sde.a) * h)
+    total = np.kron(np.eye(len(powers)), augmented(sde.A, sde.a) * h)
     for k, (matrix, vector) in enumerate(zip(sde.B, sde.b, strict=True)):
         shift = np.zeros((len(powers), len(powers)))
         for alpha, i in position.items():
             raised = (*alpha[:k], alpha[k] + 1, *alpha[k + 1 :])
             if raised in position:
                 shift[position[raised], i] = 1.0
-        total += np.kron(shift, np.sqrt(h) * _augment(matrix, vector))
+        total += np.kron(shift, np.sqrt(h) * augmented(matrix, vector))
     size = sde.a.size + 1
     start = position[(0,) * len(sde.B)] * size
     return np.asarray(expm(total)[:, start : start + size].reshape(len(powers), size, size), float)
@@ -125,7 +130,8 @@ def _hermite_product(alpha: tuple[int, ...], xi: FloatArray) -> FloatArray:
     return out
 
 
-def _augment(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+def augmented(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """The matrix that acts on z = (1, x) as x -> matrix x + vector does; its first row is 0."""
     d = vector.size
     out = np.zeros((d + 1, d + 1))
     out[1:, 0], out[1:, 1:] = vector, matrix

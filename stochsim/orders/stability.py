@@ -47,7 +47,7 @@ Factory = Callable[[Any, Any], StepMap]
 """(lambda, mu) -> the scheme on the test equation; lambda is complex where the caller's lh is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StabilityRegion:
     """Where a scheme is stable on the test equation.
 
@@ -70,6 +70,12 @@ class StabilityRegion:
     amplification: FloatArray
     lyapunov: FloatArray | None = None
     scheme: str = ""
+
+    def __repr__(self) -> str:
+        m, n = np.shape(self.amplification)
+        ranges = f"lambda h in {_range(self.lh)} ({n}), mu^2 h in {_range(self.mu2h)} ({m})"
+        share = f"{np.mean(self.stable):.0%} of the grid is mean-square stable"
+        return f"stability region of {self.scheme or 'a scheme'}: {ranges}; {share}"
 
     @property
     def stable(self) -> npt.NDArray[np.bool_]:
@@ -251,6 +257,11 @@ def stability_region(
     amplification = np.array([[mean_square_amplification(s, 1.0, gauss_nodes) for s in row] for row in steps])
     exponent = np.array([[lyapunov_exponent(s) for s in row] for row in steps]) if almost_sure else None
     return StabilityRegion(across, up, amplification, exponent, scheme)
+
+
+def _range(values: npt.NDArray[Any]) -> str:
+    low, high = np.min(values), np.max(values)
+    return f"[{low:g}, {high:g}]"
 
 
 def _region_of_arrays(

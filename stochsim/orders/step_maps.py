@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from stochsim.errors import ParameterError, SchemeError
 
-__all__ = ["StepFunction", "StepMap", "affine_maps", "is_autonomous", "land", "noise_rule"]
+__all__ = ["StepFunction", "StepMap", "affine_maps", "is_affine", "is_autonomous", "land", "noise_rule"]
 
 FloatArray = npt.NDArray[np.float64]
 
 MAX_NODES = 2_000_000
+AFFINE = 1e-9  # relative distance from an affine map that rounding explains
 
 
 class StepMap(Protocol):
@@ -191,23 +192,43 @@ def affine_maps(step: StepMap, h: float, xi: FloatArray, t: float = 0.0) -> Floa
     SchemeError
         If the step is not affine in x, or not finite.
     """
-    d, n = step.d, xi.shape[1]
-    probe = 2.3 * np.cos(1.0 + np.arange(d))
-    points = np.column_stack([np.zeros(d), np.eye(d), probe])
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        images = step(np.repeat(points, n, axis=1), t, h, np.tile(xi, (1, d + 2))).reshape(d, d + 2, n)
-    if not np.isfinite(images).all():
+    maps, gap = _linearised(step, h, xi, t)
+    if not np.isfinite(gap):
         raise SchemeError(f"The step of length {h:g} is not finite at the unit vectors; check the scheme.")
-    maps = np.zeros((n, d + 1, d + 1))
-    maps[:, 0, 0] = 1.0
-    maps[:, 1:, 0] = images[:, 0].T
-    maps[:, 1:, 1:] = np.transpose(images[:, 1 : d + 1] - images[:, :1], (2, 0, 1))
-    _check_affine(maps @ np.append(1.0, probe), images[:, -1].T, h)
+    if gap > AFFINE:
+        msg = f"The step of length {h:g} departs from an affine map of x by {gap:.1e} (relative); "
+        raise SchemeError(msg + "exact moments need a linear SDE and a scheme that keeps it linear.")
     return maps
 
 
-def _check_affine(predicted: FloatArray, image: FloatArray, h: float) -> None:
-    gap = float(np.max(np.abs(predicted[:, 1:] - image) / (1.0 + np.abs(image))))
-    if gap > 1e-9:
-        msg = f"The step of length {h:g} departs from an affine map of x by {gap:.1e} (relative); "
-        raise SchemeError(msg + "exact moments need a linear SDE and a scheme that keeps it linear.")
+def is_affine(step: StepMap, h: float) -> bool:
+    """Whether one step is finite and affine in x, as `affine_maps` needs it: a tamed or limited scheme is not.
+
+    Parameters
+    ----------
+    step : StepMap
+        A scheme on a linear SDE.
+    h : float
+        Step length; at the largest of several a taming shows best.
+
+    Returns
+    -------
+    bool
+    """
+    return _linearised(step, h, noise_rule(step.primitives)[0], 0.0)[1] <= AFFINE
+
+
+def _linearised(step: StepMap, h: float, xi: FloatArray, t: float) -> tuple[FloatArray, float]:
+    """The affine maps through the images of 0 and the unit vectors, and how far the image of a probe is from them."""
+    d, n = step.d, xi.shape[1]
+    probe = 2.3 * np.cos(1.0 + np.arange(d))
+    points = np.column_stack([np.zeros(d), np.eye(d), probe])
+    with np.errstate(all="ignore"):
+        images = step(np.repeat(points, n, axis=1), t, h, np.tile(xi, (1, d + 2))).reshape(d, d + 2, n)
+        maps = np.zeros((n, d + 1, d + 1))
+        maps[:, 0, 0] = 1.0
+        maps[:, 1:, 0] = images[:, 0].T
+        maps[:, 1:, 1:] = np.transpose(images[:, 1 : d + 1] - images[:, :1], (2, 0, 1))
+        predicted, image = (maps @ np.append(1.0, probe))[:, 1:], images[:, -1].T
+        gap = float(np.max(np.abs(predicted - image) / (1.0 + np.abs(image))))
+    return maps, gap if np.isfinite(images).all() else np.inf

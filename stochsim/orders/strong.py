@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from stochsim import _request as request
 from stochsim.errors import ModelError, ParameterError
-from stochsim.levels import CoupledRun, Levels
+from stochsim.levels import CoupledRun, Levels, check_interval
 from stochsim.noise.seeds import seed_key
 from stochsim.orders import outside, sampling
 from stochsim.orders.estimate import OrderEstimate
@@ -97,11 +98,12 @@ def strong_order(
         If an argument is out of its domain.
     """
     begin = time.perf_counter()
+    check_interval(t0, t_end)
     _check(sde, scheme, solver, method, norm, levels.t0 if levels else t0)
     if method == "moments":
         from stochsim.orders.exact_moments import strong_by_moments
 
-        return strong_by_moments(sde, _needed(scheme), t_end=t_end, declared=declared)
+        return strong_by_moments(sde, _needed(scheme), span=t_end - t0, declared=declared)
     setup = _Setup(
         sde, scheme, solver, needs, declared if declared is not None else _declared(sde, scheme),
         seed_key(seed)[:2], levels or Levels(t0, t_end), norm, request.thread_count(threads), executor,
@@ -227,14 +229,20 @@ class _Setup:
         return self._limit_against_other(sample)
 
     def _limit_against_other(self, sample: Sample) -> LimitResult | None:
-        from stochsim.orders.peer_limit import certified_other, compare_limits
+        from stochsim.orders.peer_limit import compare_limits
 
-        if self.scheme is None:
+        if self.partner is None:
             return None
-        other = certified_other(self.scheme, self.sde.formula())
-        if other is None:
+        return compare_limits(replace(self, scheme=self.partner).run, self.run, sample, self.threads)
+
+    @cached_property
+    def partner(self) -> Scheme | None:
+        """The scheme whose limit is compared with, where no closed form is."""
+        from stochsim.orders.peer_limit import certified_other
+
+        if self.scheme is None or not self.differences:
             return None
-        return compare_limits(replace(self, scheme=other).run, self.run, sample, self.threads)
+        return certified_other(self.scheme, self.sde)
 
     def judge(self, sample: Sample, fit: Fit | None, cross: Fit | None, limit: LimitResult | None) -> Verdict:
         return decide(fit, cross, declared=self.declared, limit=limit, exact=fit is None)
@@ -243,6 +251,8 @@ class _Setup:
     def reference(self) -> str:
         solution = self.sde.solution
         if self.differences or solution is None:
+            if self.partner is None:
+                return "neighbouring step sizes; the limit is not tested, as no scheme of another formula fits"
             return "neighbouring step sizes, the limit against a scheme of another family"
         return solution.note
 
@@ -256,4 +266,5 @@ class _Setup:
             fit, sample, kind="strong", declared=self.declared, verdict=verdict, limit=limit,
             method="differences" if self.differences else "paths", reference=self.reference,
             problem=self.sde.name, scheme=name, seconds=seconds,
+            extra={"limit_against": self.partner.name} if self.partner else {},
         )  # fmt: skip

@@ -12,6 +12,7 @@ from stochsim.noise.seeds import seed_key
 from stochsim.orders import sampling
 from stochsim.orders.assemble import judge_table
 from stochsim.orders.estimators import fit_order, is_exact
+from stochsim.orders.exact_moments import moments_close
 from stochsim.orders.limits import limit_test
 from stochsim.orders.linear_form import linear_form
 from stochsim.orders.moments import weak_moments
@@ -34,7 +35,7 @@ class Finding:
     """What the checks say of one mutant (or, with an empty name, of the unmutated scheme).
 
     ``kind`` is original, equivalent or faulty; ``caught_by`` names the checks that flag it: ``order``,
-    ``limit`` (both on coupled paths), ``moments`` (weak, exact, linear models), ``formula``.
+    ``limit`` (both on coupled paths), ``moments`` (weak, exact; linear models and steps affine in x), ``formula``.
     """
 
     scheme: str
@@ -129,7 +130,7 @@ def _verdict(sde: SDE, scheme: Scheme, sample: Sample, run: CoupledRun) -> tuple
 
 def _moments_flag(sde: SDE, scheme: Scheme) -> bool:
     linear = linear_form(sde.formula())
-    if linear is None:
+    if linear is None or not moments_close(sde, scheme, 1.0):
         return False
     table = weak_moments(ArrayStep(sde, scheme), linear, sde.start.reshape(-1), 1.0)
     declared = scheme.declared("weak", sde.noise_classes)

@@ -1,8 +1,8 @@
-"""The schemes once more, transcribed from the literature for one component and one noise, in plain NumPy.
+"""The formula check: a scheme's program against its transcription, in plain NumPy, from the literature.
 
-Independent of the symbolic derivatives: derivatives here are extrapolated central differences, the implicit
-step is a fixed number of Newton iterations. The formula check compares these with the programs that
-run; it is what catches a change that no order test can see.
+The transcription stands with the scheme (`Scheme.transcription`) and is written for one component and one
+noise. It is independent of the symbolic derivatives: derivatives here are extrapolated central differences. The
+check catches a change that no order test can see.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stochsim.codegen.arrays import compile_arrays
 from stochsim.formula import Formula
 from stochsim.schemes.record import Scheme
 from stochsim.sde import SDE
-from stochsim.steps import ArrayStep
+from stochsim.steps import ArrayStep, symbol
 from stochsim.symbolic.graph import Node
 
 Field = Callable[[Any, Any], Any]
@@ -47,76 +47,37 @@ def _slope(f: Field, x: Any, t: Any) -> Any:
     return (16 * second - first) / 15
 
 
-def _euler_maruyama(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    return x + c.a(x, t) * h + c.b(x, t) * dw
-
-
-def _tamed_euler(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    increment = c.a(x, t) * h
-    return x + increment / (1.0 + np.abs(increment)) + c.b(x, t) * dw
-
-
-def _drift_implicit_euler(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    known = x + c.b(x, t) * dw
-    y = known + c.a(x, t) * h
-    for _ in range(30):
-        y = y - (y - c.a(y, t + h) * h - known) / (1.0 - c.da(y, t + h) * h)
-    return y
-
-
-def _milstein(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    return _euler_maruyama(c, x, t, h, dw) + 0.5 * c.b(x, t) * c.db(x, t) * (dw * dw - h)
-
-
-def _stratonovich_milstein(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    return _euler_maruyama(c, x, t, h, dw) + 0.5 * c.b(x, t) * c.db(x, t) * dw * dw
-
-
-def _platen(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    support = x + c.a(x, t) * h + c.b(x, t) * np.sqrt(h)
-    return _euler_maruyama(c, x, t, h, dw) + (c.b(support, t) - c.b(x, t)) * (dw * dw - h) / (2.0 * np.sqrt(h))
-
-
-def _euler_heun(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    predictor = x + c.b(x, t) * dw
-    return x + c.a(x, t) * h + 0.5 * (c.b(x, t) + c.b(predictor, t)) * dw
-
-
-def _stratonovich_heun(c: Coefficients, x: Any, t: float, h: float, dw: Any) -> Any:
-    predictor = x + c.a(x, t) * h + c.b(x, t) * dw
-    return x + 0.5 * (c.a(x, t) + c.a(predictor, t + h)) * h + 0.5 * (c.b(x, t) + c.b(predictor, t + h)) * dw
-
-
-TRANSCRIPTIONS: dict[str, Callable[..., Any]] = {
-    "euler_maruyama": _euler_maruyama,
-    "tamed_euler": _tamed_euler,
-    "drift_implicit_euler": _drift_implicit_euler,
-    "milstein": _milstein,
-    "stratonovich_milstein": _stratonovich_milstein,
-    "platen": _platen,
-    "euler_heun": _euler_heun,
-    "stratonovich_heun": _stratonovich_heun,
-}
-
-
 def formula_agrees(sde: SDE, scheme: Scheme, lag: str = "") -> bool | None:
     """Whether the program of a scheme does what the literature says; None without a transcription.
 
-    The model must have one component and one noise. A scheme that uses the increment of another step
-    (``lag``) disagrees.
+    Parameters
+    ----------
+    sde : SDE
+        With one component and one noise; None is returned for any other.
+    scheme : Scheme
+        Its transcription is called as ``f(c, x, t, h, <the noise that the scheme needs>)``.
+    lag : str
+        A scheme that uses the increment of another step disagrees.
     """
-    transcription = TRANSCRIPTIONS.get(scheme.name)
+    transcription = scheme.transcription
     if transcription is None or sde.d != 1 or sde.m != 1:
         return None
     if lag:
         return False
-    formula = sde.formula()
+    formula, step = sde.formula(), ArrayStep(sde, scheme)
     c = Coefficients(_field(formula.a.flat()[0], formula), _field(formula.b.flat()[0], formula))
     x = sde.start.reshape(-1)[0] * np.linspace(0.7, 1.4, 8) + np.linspace(0.02, 0.2, 8)
-    h, z = 0.07, np.linspace(-1.7, 2.1, 8)
-    expected = transcription(c, x, 0.3, h, np.sqrt(h) * z)
-    found = ArrayStep(sde, scheme)(x[None], 0.3, h, z[None])[0]
+    h, z = 0.07, np.stack([np.roll(np.linspace(-1.7, 2.1, 8), 3 * i) for i in range(len(step.primitives))])
+    expected = transcription(c, x, 0.3, h, *_noise(scheme, formula, h, z))
+    found = step(x[None], 0.3, h, z)[0]
     return bool(np.all(np.abs(found - expected) <= AGREE * (1.0 + np.abs(found))))
+
+
+def _noise(scheme: Scheme, formula: Formula, h: float, z: np.ndarray) -> tuple[Any, ...]:
+    """The noise that a scheme needs, one array for each kind, from its standardised draws."""
+    built = scheme.plan(formula).draw(symbol("h"))
+    nodes = tuple(built[kind].flat()[0] for kind in scheme.needs)
+    return compile_arrays(nodes, ("h", *(f"n{i}" for i in range(len(z)))))(np.float64(h), *z)
 
 
 def _field(node: Node, formula: Formula) -> Field:

@@ -11,15 +11,14 @@ import numpy as np
 
 from stochsim import _request as request
 from stochsim.errors import ModelError, ParameterError
-from stochsim.levels import Levels
+from stochsim.levels import Levels, check_interval
 from stochsim.noise.seeds import seed_key
 from stochsim.orders import monte_carlo
 from stochsim.orders.assemble import estimate_of_table, judge_table
 from stochsim.orders.estimate import OrderEstimate
-from stochsim.orders.exact_moments import weak_by_moments
+from stochsim.orders.exact_moments import moments_close, weak_by_moments
 from stochsim.orders.expected import expectation
 from stochsim.orders.grids import place_grid
-from stochsim.orders.linear_form import linear_form
 from stochsim.orders.quadrature import QuadratureOrder, default_functionals, weak_quadrature
 from stochsim.orders.quadrature_2d import weak_quadrature_2d
 from stochsim.orders.richardson import Extrapolation
@@ -63,10 +62,11 @@ def weak_order(
     declared : float, optional
         The claimed order; default the scheme's record.
     method : {"auto", "moments", "quadrature", "monte_carlo"}
-        ``moments``: exact first and second moments of a linear SDE. ``quadrature``: the one-step operator on a
-        grid, d = 1 or 2. ``monte_carlo``: differences to the exact solution on the same path. Auto takes the
-        first that applies.
+        ``moments``: exact first and second moments, for a linear SDE and a scheme that keeps it linear.
+        ``quadrature``: the one-step operator on a grid, d = 1 or 2. ``monte_carlo``: differences to the exact
+        solution on the same path. Auto takes the first that applies.
     t_end, t0 : float
+        Interval; the error is taken at ``t_end``.
     seed : int or SeedSequence, optional
         For Monte Carlo.
     n_paths : int, optional
@@ -97,6 +97,7 @@ def weak_order(
         raise ParameterError("give a scheme or sampler=, one of them")
     if method not in METHODS:
         raise ParameterError(f"method is {method!r}; give one of {', '.join(METHODS)}")
+    check_interval(t0, t_end)
     if scheme is None:
         if not isinstance(sde, SDE):
             raise ParameterError(f"the problem is {type(sde).__name__}; give an ss.SDE (or one of ss.models)")
@@ -104,8 +105,8 @@ def weak_order(
         request.check_model(sde, scheme)
         scheme.check(sde.formula())
         declared = declared if declared is not None else scheme.declared("weak", sde.noise_classes)
-    if scheme is not None and _by_moments(sde, method, t0):
-        found = weak_by_moments(sde, scheme, test_function, t_end=t_end, declared=declared)
+    if scheme is not None and _by_moments(sde, scheme, method, t_end - t0):
+        found = weak_by_moments(sde, scheme, test_function, span=t_end - t0, declared=declared)
         if found is not None:
             return found
         if method == "moments":
@@ -123,10 +124,8 @@ def weak_order(
     )  # fmt: skip
 
 
-def _by_moments(sde: SDE, method: str, t0: float) -> bool:
-    if method == "moments":
-        return True
-    return method == "auto" and t0 == 0.0 and linear_form(sde.formula()) is not None
+def _by_moments(sde: SDE, scheme: Scheme, method: str, span: float) -> bool:
+    return method == "moments" or (method == "auto" and moments_close(sde, scheme, span))
 
 
 @dataclass(frozen=True)

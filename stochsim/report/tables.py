@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stochsim.errors import ParameterError
+from stochsim.orders.digits import with_interval
 from stochsim.report.rows import FAILED, FLAGS, NOT_MEASURED, ClaimRow, MutantRow, OrderRow, Row, StabilityRow
 
 __all__ = ["counts", "line", "measured", "method_table", "readme_faults", "readme_table", "summary"]
@@ -27,11 +28,7 @@ def measured(order: float | None, half_width: float) -> str:
         None gives a dash.
     half_width : float
     """
-    if order is None:
-        return "–"
-    if half_width >= 0.0005:
-        return f"{order:.3f} ± {half_width:.3f}"
-    return f"{order:.5f} ± {half_width:.0e}"
+    return "–" if order is None else with_interval(order, half_width)
 
 
 def header() -> str:

@@ -7,11 +7,17 @@ import numpy as np
 from stochsim.schemes.record import scheme
 
 
+def _platen(c, x, t, h, dw):
+    support = x + c.a(x, t) * h + c.b(x, t) * np.sqrt(h)
+    return x + c.a(x, t) * h + c.b(x, t) * dw + (c.b(support, t) - c.b(x, t)) * (dw * dw - h) / (2.0 * np.sqrt(h))
+
+
 @scheme(
     strong_order=1.0,
     weak_order=1.0,
     noise="commutative",
     reference="Platen 1984; Kloeden & Platen 1992, eqs. (11.1.3), (11.1.11) and (11.1.12)",
+    transcription=_platen,
     register=True,
 )
 def platen(sde, x, t, h, dW):

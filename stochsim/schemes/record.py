@@ -38,6 +38,10 @@ class Scheme:
         Hypotheses of the theorem behind the claims.
     reference : str
         Where the scheme and its order are proved, with equation number.
+    transcription : callable or None
+        ``f(c, x, t, h, <noise>)``: the step once more, copied from the literature for one component and one noise in
+        plain NumPy, with c.a, c.b, c.da, c.db (drift, diffusion and their x-derivatives) functions of (x, t).
+        The formula check compares it with the program that runs.
     """
 
     formula: Callable[..., Any]
@@ -49,6 +53,7 @@ class Scheme:
     assumes: tuple[str, ...]
     reference: str
     needs: tuple[str, ...]
+    transcription: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The formula itself."""
@@ -168,6 +173,7 @@ def scheme(
     assumes: tuple[str, ...] = ("lipschitz", "smooth"),
     reference: str = "",
     name: str | None = None,
+    transcription: Callable[..., Any] | None = None,
     register: bool = False,
 ) -> Callable[[Callable[..., Any]], Scheme]:
     """Make a scheme of a formula ``f(sde, x, t, h, <noise names>)``.
@@ -185,6 +191,8 @@ def scheme(
         Source with equation number.
     name : str, optional
         Default: the function's name.
+    transcription : callable, optional
+        An independent copy of the step for the formula check (see `Scheme`).
     register : bool
         Add it to the table of known schemes (done by the schemes shipped with stochsim).
 
@@ -216,6 +224,7 @@ def scheme(
             tuple(assumes),
             reference,
             needs,
+            transcription,
         )
         if register:
             REGISTRY[record.name] = record

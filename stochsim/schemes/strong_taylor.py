@@ -28,11 +28,16 @@ class _Products:
         return (self.dW**2 - self.correction) / 2
 
 
+def _milstein(c, x, t, h, dw):
+    return x + c.a(x, t) * h + c.b(x, t) * dw + 0.5 * c.b(x, t) * c.db(x, t) * (dw * dw - h)
+
+
 @scheme(
     strong_order=1.0,
     weak_order=1.0,
     noise="commutative",
     reference="Milstein 1975; Kloeden & Platen 1992, eqs. (10.3.1) and (10.3.16), Theorem 10.3.5",
+    transcription=_milstein,
     register=True,
 )
 def milstein(sde, x, t, h, dW):
@@ -41,12 +46,17 @@ def milstein(sde, x, t, h, dW):
     return x + a * h + b @ dW + _second_iterated(sde, x, t, _Products(dW, h))
 
 
+def _stratonovich_milstein(c, x, t, h, dw):
+    return x + c.a(x, t) * h + c.b(x, t) * dw + 0.5 * c.b(x, t) * c.db(x, t) * dw * dw
+
+
 @scheme(
     strong_order=1.0,
     weak_order=1.0,
     calculus="stratonovich",
     noise="commutative",
     reference="Kloeden & Platen 1992, eqs. (10.3.4) and (10.3.18)",
+    transcription=_stratonovich_milstein,
     register=True,
 )
 def stratonovich_milstein(sde, x, t, h, dW):

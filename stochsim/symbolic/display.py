@@ -230,7 +230,16 @@ def fokker_planck(formula: Formulas, components: Sequence[str] | None = None) ->
     matrix = formula.b.matrix
     a = to_sympy(formula.a.flat(), symbols)
     D = np.array(to_sympy(as_sym(matrix @ matrix.T).flat(), symbols), dtype=object).reshape(d, d)
-    flows = [-sympy.Derivative(a[i] * u, x[i]) for i in range(d) if a[i] != 0]
-    spread = [sympy.Derivative(D[i, i] * u, (x[i], 2)) / 2 for i in range(d) if D[i, i] != 0]
-    mixed = [sympy.Derivative(D[i, j] * u, x[i], x[j]) for i in range(d) for j in range(i + 1, d) if D[i, j] != 0]
+    flows = [-_derivative(a[i], u, x[i]) for i in range(d) if a[i] != 0]
+    spread = [_derivative(D[i, i], u, (x[i], 2)) / 2 for i in range(d) if D[i, i] != 0]
+    mixed = [_derivative(D[i, j], u, x[i], x[j]) for i in range(d) for j in range(i + 1, d) if D[i, j] != 0]
     return sympy.Eq(sympy.Derivative(u, t), sympy.Add(*flows, *spread, *mixed))
+
+
+def _derivative(coefficient: Any, u: Any, *variables: Any) -> Any:
+    """The derivative of coefficient * u, not carried out; a minus of the whole coefficient stands before it."""
+    import sympy
+
+    negative = all(term.as_coeff_Mul()[0].is_negative for term in sympy.Add.make_args(coefficient))
+    sign = -1 if negative else 1
+    return sign * sympy.Derivative(sign * coefficient * u, *variables)

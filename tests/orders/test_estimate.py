@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from stochsim.orders.digits import with_interval
 from stochsim.orders.estimate import OrderEstimate
 from stochsim.orders.estimators import ErrorSums, Fit, fit_order
 from stochsim.orders.limits import LimitSums, limit_test
@@ -47,12 +48,22 @@ def test_the_numbers_are_those_of_the_fit(fit: Fit, estimate: OrderEstimate) -> 
     assert estimate.extra["seed"] == 7
 
 
-def test_it_prints_as_one_paragraph(estimate: OrderEstimate) -> None:
+def test_it_prints_as_two_lines(estimate: OrderEstimate) -> None:
     text = str(estimate)
-    assert "\n" not in text
-    assert text.startswith(f"Strong order of milstein on gbm <test>: {estimate.order:.3f} ± {estimate.half_width:.3f}")
-    for part in ("1 declared", estimate.verdict, "4096 paths", "9 levels", "the exact solution", "statistical"):
-        assert part in text
+    head, source = text.splitlines()
+    assert head == (
+        f"Strong order of milstein on gbm <test>: {estimate.order:.3f} ± {estimate.half_width:.3f}, "
+        "1 declared: confirmed"
+    )
+    for part in ("coupled paths", "4096 paths", "9 levels", "the exact solution"):
+        assert part in source
+    assert repr([estimate]) == f"[{text}]"
+    assert "array(" not in repr(estimate)
+
+
+def test_a_verdict_that_needs_a_reason_gives_it(estimate: OrderEstimate) -> None:
+    doubted = dataclasses.replace(estimate, verdict="pre-asymptotic", explanation="use smaller steps")
+    assert str(doubted).splitlines()[1] == "  use smaller steps"
 
 
 def test_without_a_declaration_or_an_order_it_says_so(estimate: OrderEstimate) -> None:
@@ -60,10 +71,27 @@ def test_without_a_declaration_or_an_order_it_says_so(estimate: OrderEstimate) -
     assert ": no order" in str(dataclasses.replace(estimate, order=math.nan))
 
 
+@pytest.mark.parametrize(
+    ("value", "half_width", "text"),
+    [
+        (0.5094, 0.0187, "0.509 ± 0.019"),
+        (0.5, 0.0005, "0.500 ± 0.001"),
+        (0.5, 4.9e-4, "0.500 (±5e-4)"),
+        (0.49999, 1e-4, "0.5000 (±1e-4)"),
+        (1.0000012, 2.8e-6, "1.00000 (±3e-6)"),
+        (1.0, 1e-12, "1.000000 (±1e-12)"),
+        (1.0, 0.0, "1 (±0)"),
+    ],
+)
+def test_numbers_have_the_digits_of_their_interval(value: float, half_width: float, text: str) -> None:
+    assert with_interval(value, half_width) == text
+
+
 def test_a_noise_free_estimate_mentions_no_paths_and_shows_its_digits(estimate: OrderEstimate) -> None:
-    exact = dataclasses.replace(estimate, n_paths=0, order=0.5, ci=(0.4999, 0.5001), statistical=0.0, model=1e-4)
-    assert "0.50000 ± 0.00010" in str(exact)
-    assert "paths," not in str(exact)
+    exact = dataclasses.replace(estimate, n_paths=0, order=0.5, ci=(0.499999, 0.500001), statistical=0.0, model=1e-6)
+    assert "0.500000 (±1e-6), 1 declared" in str(exact)
+    assert "± 0.000" not in str(exact) + exact._repr_html_()
+    assert "4096" not in str(exact)
 
 
 def test_html_is_escaped(estimate: OrderEstimate) -> None:

@@ -24,3 +24,11 @@ def test_regions_are_the_known_ones() -> None:
 def test_a_wrong_region_would_be_seen() -> None:
     region = ss.stability_region(S.milstein, lh=LH, mu2h=MU2H)
     assert np.abs(region.amplification - KNOWN[S.euler_maruyama](LH[None], MU2H[:, None])).max() > 1
+
+
+def test_a_region_prints_as_one_line() -> None:
+    text = repr(ss.stability_region(S.euler_maruyama, lh=np.linspace(-4, 1, 5), mu2h=np.linspace(0, 6, 3)))
+    assert text == (
+        "stability region of euler_maruyama: lambda h in [-4, 1] (5), mu^2 h in [0, 6] (3); "
+        "13% of the grid is mean-square stable"
+    )

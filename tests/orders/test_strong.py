@@ -101,6 +101,13 @@ def test_a_wrong_answer_of_a_solver_gets_one_sentence(solver: Any, word: str) ->
         ss.strong_order(gbm(), solver=solver, n_paths=64)
 
 
+@pytest.mark.parametrize(("t0", "t_end"), [(0.0, 0.0), (1.0, 0.5), (0.0, np.nan), (0.0, np.inf), (np.nan, 1.0)])
+@pytest.mark.parametrize("method", ["auto", "paths", "differences", "moments"])
+def test_an_interval_without_length_is_refused(t0: float, t_end: float, method: str) -> None:
+    with pytest.raises(ss.errors.ParameterError, match=r"give (t_end > t0|a finite number)"):
+        ss.strong_order(gbm(), S.milstein, t0=t0, t_end=t_end, method=method)
+
+
 def test_bad_requests_get_one_sentence() -> None:
     in_law = replace(gbm(), exact=None, transition=ss.Transition(lambda x, t, h, u, p: x, 1))
     for sentence, arguments in {

@@ -22,6 +22,13 @@ def test_every_faulty_mutant_is_flagged_and_no_sound_one(scheme: object) -> None
     assert sum(f.kind == "faulty" for f in findings) >= 20
 
 
+def test_a_scheme_that_is_not_affine_is_surveyed_without_moments() -> None:
+    findings = survey(gbm(), S.tamed_euler, n_paths=1024, levels=Levels(finest=8, n_levels=6))
+    assert not findings[0].flagged, findings[0]
+    # dropping the drift term, and the taming with it, makes an affine mutant; its moments are looked at
+    assert {"moments" in f.caught_by for f in findings} == {True, False}
+
+
 def test_classification_by_the_one_step_expansion() -> None:
     sde = cubic()
     kinds = {m.name: classify(m, S.milstein, sde)[0] for m in mutants(S.milstein, sde)}

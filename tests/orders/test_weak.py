@@ -29,6 +29,32 @@ def test_linear_problems_use_exact_moments() -> None:
     assert ss.weak_order(stratonovich_gbm(), S.euler_heun).verdict == "confirmed"
 
 
+def test_a_scheme_that_is_not_affine_on_a_linear_problem_falls_back() -> None:
+    # taming makes the step of a linear equation nonlinear, so its moments do not close
+    one = ss.weak_order(gbm(), S.tamed_euler)
+    assert (one.method, one.verdict) == ("quadrature", "confirmed"), str(one)
+    assert abs(one.order - 1.0) < 0.02
+    with pytest.raises(ss.errors.SchemeError, match="affine"):
+        ss.weak_order(gbm(), S.tamed_euler, method="moments")
+    three = ss.SDE(lambda x, t, p: -x, lambda x, t, p: [0.5, 0.4, 0.3], x0=[1.0, 2.0, 3.0], name="three")
+    many = ss.weak_order(three, S.tamed_euler, lambda x: x[0], n_paths=2000)
+    assert many.method == "monte carlo"
+
+
+def test_moments_hold_over_any_interval_of_the_same_length() -> None:
+    late, early = (ss.weak_order(gbm(), S.milstein, t0=a, t_end=a + 0.5) for a in (2.0, 0.0))
+    assert late.method == early.method == "moments"
+    assert np.array_equal(late.errors, early.errors)
+    assert not np.array_equal(late.errors, ss.weak_order(gbm(), S.milstein, t_end=2.5).errors)
+
+
+@pytest.mark.parametrize(("t0", "t_end"), [(0.0, 0.0), (1.0, 0.5), (0.0, np.nan), (0.0, np.inf), (np.nan, 1.0)])
+@pytest.mark.parametrize("method", ["auto", "moments", "quadrature", "monte_carlo"])
+def test_an_interval_without_length_is_refused(t0: float, t_end: float, method: str) -> None:
+    with pytest.raises(ss.errors.ParameterError, match=r"give (t_end > t0|a finite number)"):
+        ss.weak_order(gbm(), S.milstein, t0=t0, t_end=t_end, method=method)
+
+
 def test_two_dimensions_by_quadrature() -> None:
     estimate = ss.weak_order(rotation(), S.euler_maruyama)
     assert estimate.method == "quadrature"

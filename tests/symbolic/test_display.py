@@ -234,3 +234,16 @@ def test_the_fokker_planck_equation_in_two_dimensions_has_mixed_derivatives() ->
     state = sympy.Matrix([x1, x2])
     density = sympy.exp(-(state.T * inverse * state)[0] / 2)
     assert sympy.nsimplify(satisfied(sde.fokker_planck(), density)) == 0
+
+
+def test_a_negative_drift_gives_one_sign() -> None:
+    # - d/dx (-k x u) is written + d/dx (k x u); a drift of both signs keeps the minus of the equation
+    decay = ss.SDE(lambda x, t, p: -p.k * x, lambda x, t, p: 0.5, params={"k": 2.0}, x0=1.0)
+    assert str(decay.fokker_planck().rhs) == "Derivative(k*x*u(x, t), x) + Derivative(u(x, t)/4, (x, 2))/2"
+    well = ss.SDE(lambda x, t, p: x - x**3, lambda x, t, p: 1.0, x0=1.0)
+    assert "-Derivative((-x**3 + x)*u(x, t), x)" in str(well.fokker_planck().rhs)
+    coupled = ss.SDE(lambda x, t, p: [x[1], -x[0] - x[1]], lambda x, t, p: [[0.5, -0.5], [-0.5, 1.0]], x0=[0.0, 1.0])
+    text = str(coupled.fokker_planck().rhs).replace(" ", "")
+    assert "+Derivative((x_1+x_2)*u(x_1,x_2,t),x_2)" in text
+    assert "-Derivative(3*u(x_1,x_2,t)/4,x_1,x_2)" in text
+    assert "Derivative(-" not in text
