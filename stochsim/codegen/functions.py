@@ -13,16 +13,22 @@ from typing import Any
 import numpy as np
 
 from stochsim.codegen import cache
-from stochsim.codegen.library import elementary_text, filler_text
+from stochsim.codegen.library import elementary_text, filler_text, fixed_text
 from stochsim.codegen.objects import CompiledFunction
 
-__all__ = ["elementary", "filler"]
+__all__ = ["elementary", "filler", "fixed"]
 
 
 @remembered
 def filler(name: str) -> CompiledFunction:
     """The filler ``normals``, ``uniforms``, ``two_point`` or ``three_point``, see `stochsim.noise.philox`."""
     return cache.load(filler_text(name))
+
+
+@remembered
+def fixed(name: str) -> CompiledFunction:
+    """A function of `stochsim.codegen.products` or `merging`."""
+    return cache.load(fixed_text(name), quiet=True)
 
 
 @remembered
@@ -38,7 +44,7 @@ def elementary(name: str) -> Callable[..., np.ndarray]:
     """
 
     def function(*operands: Any) -> np.ndarray:
-        shaped = np.broadcast_arrays(*operands) if len(operands) > 1 else operands
+        shaped = [np.array(x, dtype=float) for x in np.broadcast_arrays(*operands)] if len(operands) > 1 else operands
         out = np.empty(np.shape(shaped[0]))
         _loop(name)(*map(_flat, shaped), out.reshape(-1))
         return out

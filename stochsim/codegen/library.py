@@ -9,7 +9,16 @@ import re
 
 _FILLER = "int64, int64, int64, int64, int64, int64, float64[::1], float64[::1]"
 FILLERS = ("normals", "uniforms", "two_point", "three_point")
-LINKED = dict.fromkeys(FILLERS, _FILLER) | {"merge_block": "float64[::1], int64, float64[::1], float64[::1]"}
+_ARRAY = "float64[::1]"
+_OTHERS = {  # name -> module of this package, argument types
+    "merge_block": ("merging", f"{_ARRAY}, int64, {_ARRAY}, {_ARRAY}"),
+    "matvec": ("products", f"{_ARRAY}, int64, int64, int64, int64, int64, {_ARRAY}, {_ARRAY}"),
+    "distances": (
+        "products",
+        f"{_ARRAY}, int64, {_ARRAY}, int64, int64, int64, int64, int64, {_ARRAY}, {_ARRAY}",
+    ),
+}
+LINKED = dict.fromkeys(FILLERS, _FILLER) | {name: arguments for name, (_, arguments) in _OTHERS.items()}
 TWO_OPERANDS = frozenset({"arctan2", "power"})
 _IMPORT = re.compile(r"^from stochsim\.codegen\.linked import (.+)$", re.MULTILINE)
 
@@ -29,9 +38,10 @@ def filler_text(name: str) -> str:
     return _module("stochsim.noise", "philox", name, name, LINKED[name])
 
 
-def merge_text() -> str:
-    """The module of the merging of moments."""
-    return _module("stochsim.codegen", "merging", "merge_block", "merge_block", LINKED["merge_block"])
+def fixed_text(name: str) -> str:
+    """The module of a function of this package: merging of moments, products."""
+    module, arguments = _OTHERS[name]
+    return _module("stochsim.codegen", module, name, name, arguments)
 
 
 def elementary_text(name: str) -> str:
@@ -42,7 +52,7 @@ def elementary_text(name: str) -> str:
 
 def linked_text(name: str) -> str:
     """The module of a linked function."""
-    return merge_text() if name == "merge_block" else filler_text(name)
+    return fixed_text(name) if name in _OTHERS else filler_text(name)
 
 
 def _module(package: str, module: str, function: str, name: str, arguments: str) -> str:

@@ -73,3 +73,17 @@ def three_point(
 def merge_block(typingctx: Any, rows: Any, n_valid: Any, accumulator: Any, scratch: Any) -> Any:
     """`stochsim.codegen.merging.merge_block`."""
     return _call("merge_block")
+
+
+@intrinsic
+def matvec(typingctx: Any, a: Any, offset: Any, m: Any, k: Any, si: Any, sj: Any, x: Any, out: Any) -> Any:
+    """`stochsim.codegen.products.matvec`."""
+    return _call("matvec")
+
+
+@intrinsic
+def distances(
+    typingctx: Any, c: Any, centres: Any, v: Any, weights: Any, sk: Any, si: Any, m: Any, d: Any, x: Any, out: Any
+) -> Any:
+    """`stochsim.codegen.products.distances`."""
+    return _call("distances")

@@ -9,7 +9,7 @@ import pytest
 from stochsim.codegen import cache, objects
 from stochsim.codegen.compiler import compile_text
 from stochsim.codegen.functions import elementary, filler
-from stochsim.codegen.library import FILLERS, LINKED, TWO_OPERANDS, linked_text, merge_text, symbol
+from stochsim.codegen.library import FILLERS, LINKED, TWO_OPERANDS, linked_text, fixed_text, symbol
 from stochsim.codegen.objects import ObjectCode
 from stochsim.noise import philox
 from stochsim.vecmath import ARRAY
@@ -168,7 +168,7 @@ def merged(blocks, k):
     for rows in blocks:
         padded = np.full((k, 256), 1e9)
         padded[:, : rows.shape[1]] = rows
-        cache.load(merge_text())(padded.reshape(-1), rows.shape[1], acc, scratch)
+        cache.load(fixed_text("merge_block"))(padded.reshape(-1), rows.shape[1], acc, scratch)
     return acc
 
 
