@@ -20,7 +20,7 @@ from stochsim.steps import Observables, check_start, step_program
 if TYPE_CHECKING:
     import xarray
 
-EXECUTORS = ("auto", "lanes", "arrays")
+EXECUTORS = ("auto", "lanes", "arrays", "cuda")
 
 
 def simulate(
@@ -83,8 +83,9 @@ def simulate(
         The second half of the paths uses the negated draws of the first half.
     allow_divergence : bool
         Return non-finite paths as NaN and count them in ``n_diverged`` instead of raising.
-    executor : {"auto", "lanes", "arrays"}
-        Compiled kernels or NumPy; both give the same bits.
+    executor : {"auto", "lanes", "arrays", "cuda"}
+        Compiled kernels or NumPy, which give the same bits; or a GPU (through CuPy, extra ``gpu``), which draws the same
+        integers and agrees to rounding.
     threads : int, optional
     progress : bool, optional
         Default: only on a terminal and for runs longer than about a second.

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from stochsim.codegen.arrays import compile_arrays
 from stochsim.codegen.blocks import LANES
 from stochsim.codegen.kernels import StepProgram, advance_text
 from stochsim.codegen.lanes import FILL, noise_buffer, scratch_rows
+
+if TYPE_CHECKING:
+    from stochsim.codegen.cuda import Device
 
 LEAF = 2048
 CALL_SECONDS = 0.05
@@ -195,6 +198,30 @@ def array_worker(
     return work
 
 
+# --- GPU -------------------------------------------------------------------------------------------
+
+
+def run_on_gpu(job: Job, device: Device) -> tuple[np.ndarray, np.ndarray]:
+    """The same as `run_states` on a GPU: one thread a path, all steps in one launch; equal to rounding."""
+    from stochsim.codegen.cuda_paths import paths_source
+
+    xp, k, n_state = device.cupy, len(job.program.readout), job.program.n_state
+    code, slots = paths_source(job.program), len(job.save_at)
+    out, marks = np.empty((slots, k, job.n_paths)), np.empty(job.n_paths)
+    parameters, times = xp.asarray(np.array(job.parameters, dtype=float)), xp.asarray(np.array(job.times, dtype=float))
+    save_at = xp.asarray(np.array(job.save_at, dtype=np.int64))
+    for lo, hi in device.parts(job.n_paths, 8 * (n_state + 1 + slots * k)):
+        state, saved = xp.zeros((n_state + 1, hi - lo)), xp.zeros((slots, k, hi - lo))
+        state[:n_state] = xp.asarray(np.array(job.initial(lo, hi), dtype=float))
+        arguments = (
+            parameters, *job.key, float(job.sign), job.first_path + lo, job.step_offset, job.n_steps, times, state,
+            save_at, slots, saved, hi - lo,
+        )  # fmt: skip
+        device.launch(code, "advance", hi - lo, arguments)
+        out[..., lo:hi], marks[lo:hi] = xp.asnumpy(saved), xp.asnumpy(state[n_state])
+    return out, marks
+
+
 # --- all leaves ----------------------------------------------------------------------------------------
 
 
@@ -213,6 +240,10 @@ def run_states(
     Interrupted
         On Ctrl-C, with the paths that were complete.
     """
+    if executor == "cuda":
+        from stochsim.codegen.cuda import device
+
+        return run_on_gpu(job, device())
     padded = -(-job.n_paths // LANES) * LANES
     out = np.empty((len(job.save_at), len(job.program.readout), padded))
     marks = np.empty(job.n_paths)

@@ -22,7 +22,9 @@ INTERRUPTED = """
 import os, signal, threading, time
 import stochsim as ss
 sde = ss.models.geometric_brownian_motion()
-options = dict(t_end=1.0, n_steps={n_steps}, seed=3, save={save!r}, executor={executor!r}, threads={threads}, progress=False)
+options = dict(
+    t_end=1.0, n_steps={n_steps}, seed=3, save={save!r}, executor={executor!r}, threads={threads}, progress=False
+)
 ss.simulate(sde, ss.schemes.milstein, **options | dict(n_steps=2), n_paths=10)
 sent = []
 def interrupt():

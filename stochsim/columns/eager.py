@@ -70,5 +70,13 @@ def distances(x: Any, centres: Any, weights: Any) -> Any:
     return out
 
 
+def pick(table: Any, index: Any) -> Any:
+    """Rows of a table (K, m) by an index (n,), or one number for all columns."""
+    xp = module(table, index)
+    inside = xp.clip(xp.where(index > 0.0, index, 0.0), 0.0, len(table) - 1.0)
+    rows = table[xp.atleast_1d(xp.floor(inside)).astype(xp.int64)]
+    return xp.ascontiguousarray(rows.T)
+
+
 def _flat(x: Any) -> np.ndarray:
     return np.ascontiguousarray(x, dtype=np.float64).reshape(-1)

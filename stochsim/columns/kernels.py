@@ -41,6 +41,18 @@ ADVANCE = {
 }
 
 
+STAGES = {
+    "steps": "float64[:,::1]",
+    "key0": "int64",
+    "key1": "int64",
+    "first_path": "int64",
+    "x": "float64[:,::1]",
+    "first": "int64",
+    "last": "int64",
+    "w": "float64[::1]",
+}
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A kernel's text, how many columns go through together, its work space, and its parameters.
@@ -81,19 +93,19 @@ def _offsets(nodes: Sequence[Column]) -> dict[int, int]:
 
 
 def _fitted(
-    write: Callable[[Emitter], list[str]], offsets: dict[int, int], varying: tuple[str, ...] = ()
+    write: Callable[[Emitter], list[str]], offsets: dict[int, int], varying: tuple[str, ...] = (), single: bool = False
 ) -> tuple[list[str], Emitter]:
-    """The lines for the number of lanes with which a block stays in cache."""
+    """The lines for the number of lanes with which a block stays in cache, or for a single one."""
     rehearsal = Emitter(offsets, 1, Layout(), varying=varying)
     write(rehearsal)
-    emitter = Emitter(offsets, lanes(rehearsal.layout.used), Layout(), varying=varying)
+    emitter = Emitter(offsets, 1 if single else lanes(rehearsal.layout.used), Layout(), varying=varying)
     return write(emitter), emitter
 
 
-def map_kernel(x: Column, outputs: Sequence[Column], title: str, loops: Scope) -> Kernel:
+def map_kernel(x: Column, outputs: Sequence[Column], title: str, loops: Scope, single: bool = False) -> Kernel:
     """A kernel of ``outputs`` as functions of the variable ``x``: columns (d, n) to (rows, n), block by block.
 
-    ``loops`` is the scope in which the formula was traced.
+    ``loops`` is the scope in which the formula was traced; ``single`` asks for blocks of one column, for a GPU.
     """
     nodes = parameters(list(outputs))
     size = sum(o.rows or 1 for o in outputs)
@@ -118,7 +130,7 @@ def map_kernel(x: Column, outputs: Sequence[Column], title: str, loops: Scope) -
             ),
         ]
 
-    lines, emitter = _fitted(write, _offsets(nodes))
+    lines, emitter = _fitted(write, _offsets(nodes), single=single)
     text = _module("evaluate", MAP, lines, title, emitter)
     return Kernel(text, emitter.lanes, emitter.layout.used, tuple(nodes))
 
@@ -184,6 +196,43 @@ def advance_kernel(
 
     lines, emitter = _fitted(write, _offsets(nodes), varying)
     text = _module("advance", ADVANCE, lines, title, emitter)
+    return Kernel(text, emitter.lanes, emitter.layout.used, tuple(nodes))
+
+
+def stages_kernel(state: Sequence[Column], update: Sequence[Column], title: str, single: bool = False) -> Kernel:
+    """A kernel that takes columns through all rows of ``steps``, each with its own values of every parameter.
+
+    ``state`` are the variables, the rows of ``x`` one after the other; ``update`` their new values. Blocks ``first``
+    to ``last - 1`` are taken through all steps one after the other, in place. ``single`` asks for blocks of one column,
+    for a GPU.
+    """
+    nodes = parameters(list(update))
+    size = sum(v.rows or 1 for v in state)
+
+    def write(emitter: Emitter) -> list[str]:
+        places = [emitter.layout.keep(v) for v in state]
+        n = emitter.lanes
+        step = emitter.block(update, places, Scope())
+        return [
+            "n = x.shape[1]",
+            "for b in range(first, last):",
+            *indent(
+                [
+                    f"start = b * {n}",
+                    f"valid = min({n}, n - start)",
+                    "path = first_path + start",
+                    f"for i in range({size}):",
+                    *indent(_load(0, n)),
+                    "for k in range(steps.shape[0]):",
+                    *indent(["par = steps[k]", *step]),
+                    f"for i in range({size}):",
+                    *indent(["for l in range(valid):", f"    x[i, start + l] = w[i * {n} + l]"]),
+                ]
+            ),
+        ]
+
+    lines, emitter = _fitted(write, _offsets(nodes), single=single)
+    text = _module("run_stages", STAGES, lines, title, emitter)
     return Kernel(text, emitter.lanes, emitter.layout.used, tuple(nodes))
 
 

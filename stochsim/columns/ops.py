@@ -17,8 +17,8 @@ from stochsim.errors import TraceError
 
 __all__ = [
     "absolute", "arctan2", "cos", "cosh", "distances", "dot", "erf", "exp", "expm1", "floor", "formula", "greatest",
-    "join", "log", "log1p", "logsumexp", "loop", "matvec", "matvec_transposed", "maximum", "minimum", "power",
-    "repeat", "row", "rows", "segment_sums", "sin", "sinh", "softmax", "sqrt", "squared_norm", "stack", "tanh",
+    "join", "log", "log1p", "logsumexp", "loop", "matvec", "matvec_transposed", "maximum", "minimum", "pick",
+    "power", "repeat", "row", "rows", "segment_sums", "sin", "sinh", "softmax", "sqrt", "squared_norm", "stack", "tanh",
     "total", "where",
 ]  # fmt: skip
 
@@ -127,6 +127,17 @@ def distances(x: Any, centres: Any, weights: Any) -> Any:
         return eager.distances(x, centres, weights)
     x, centres, weights = as_column(x), as_column(centres), as_column(weights)
     return made("distances", (centres, weights, x), rows=centres.shape[0])
+
+
+def pick(table: Any, index: Any) -> Any:
+    """The row of a matrix parameter (K, m) that each column asks for: (n,) -> (m, n).
+
+    An index is rounded down and put back into 0 .. K - 1; NaN takes row 0.
+    """
+    if not _traced(table, index):
+        return eager.pick(table, index)
+    table, index = as_column(table), as_column(index)
+    return made("pick", (table, index), rows=table.shape[1])
 
 
 def segment_sums(x: Any, size: int) -> Any:

@@ -279,6 +279,18 @@ class Emitter:
         numbers += f"{wide}, {1 if wide > 1 else 0}, {m}, {d}"
         return [*lines, f"distances({numbers}, {self._span(source, d)}, {self._span(place, m)})"]
 
+    def _pick(self, node: Column) -> list[str]:
+        table, index = node.args
+        source, lines = self._held(index)
+        place, (count, m) = self.layout.keep(node), table.shape
+        first = f"{self.offsets[table.serial]} + chosen * {m}" + (" + i" if m > 1 else "")
+        body = [
+            f"wanted = w[{source * self.lanes} + l]",
+            f"chosen = int(wanted) if (wanted > 0.0) & (wanted < {count}.0) else ({count - 1} if wanted > 0.0 else 0)",
+            f"{self._at(place)} = par[{first}]",
+        ]
+        return [*lines, *self._each(node.rows, body)]
+
     def _formula(self, node: Column) -> list[str]:
         x, *values = node.args
         source, lines = self._held(x)
@@ -311,8 +323,13 @@ class Emitter:
         self.layout.place[node.serial] = place = self.layout.take(2 * count)
         begin = f"{place * self.lanes} + i * {size}"
         halves = f"w[{begin}:{begin} + {self.lanes}], w[{begin} + {self.lanes}:{begin} + {size}]"
-        call = f"{filler}(key0, key1, path, index, {self.counters[node.serial]} + i, {stream}, {halves})"
+        counter = f"index, {self.counters[node.serial]} + i, {stream}" if not node.args else self._given_counter(node)
+        call = f"{filler}(key0, key1, path, {counter}, {halves})"
         return [f"for i in range({count}):", *indent([call])]
+
+    def _given_counter(self, node: Column) -> str:
+        """The counter of a draw that names its own index and stream, so that it is the same in any formula."""
+        return f"int({self._uniform(node.args[0])}), i, {node.value}"
 
     def _rounds(self, node: Column) -> list[str]:
         body: Body = node.value

@@ -99,6 +99,11 @@ def draw(kind: str, rows: int | None) -> Column:
     return node
 
 
+def numbered_draw(kind: str, rows: int, index: Column, stream: int) -> Column:
+    """Random numbers of a counter that the formula names itself: ``index`` is the same for all columns."""
+    return Column(kind, (index,), stream, rows=rows)
+
+
 def trace_loop(count: Any, body: Callable[..., tuple[Any, ...]], *carry: Any) -> tuple[Column, ...]:
     """The node of a loop, and its results.
 
