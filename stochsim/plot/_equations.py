@@ -1,8 +1,4 @@
-"""Figures in one style: exact answers black, methods in the Okabe–Ito colours, 95 % bars, direct labels.
-
-Each function draws on the axes it is given, or on a new figure of 4.6 by 3.4 inches, and returns the axes.
-Matplotlib is imported inside the functions, so that importing this module costs nothing.
-"""
+"""Figures of equations and schemes: paths, densities, orders, stability."""
 
 from __future__ import annotations
 
@@ -25,7 +21,6 @@ from stochsim._figure import (
     label_corner,
     label_right,
     style,
-    to_svg,
     write_title,
 )
 from stochsim.errors import ParameterError
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
     from stochsim.orders.estimate import OrderEstimate
     from stochsim.orders.stability import StabilityRegion
 
-__all__ = ["OKABE_ITO", "density", "order", "paths", "stability", "style", "to_svg"]
+__all__ = ["density", "order", "paths", "stability"]
 
 Floats = NDArray[np.float64]
 
