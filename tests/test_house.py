@@ -158,11 +158,17 @@ def documented_parameters(doc: str, section: str = "Parameters") -> list[str] | 
     return names
 
 
+# Arguments that every function of a kind has, described once where the kind is: its docstring lists the rest.
+KINDS = (["model", "x", "grid", "noise"],)  # stochsim.diffusion.record.Sampler
+
+
 def signature(function: ast.FunctionDef) -> list[str]:
     a = function.args
     names = [*a.posonlyargs, *a.args, *([a.vararg] if a.vararg else []), *a.kwonlyargs]
     names += [a.kwarg] if a.kwarg else []
-    return [arg.arg for arg in names if arg.arg not in ("self", "cls")]
+    taken = [arg.arg for arg in names if arg.arg not in ("self", "cls")]
+    common = next((kind for kind in KINDS if taken[: len(kind)] == kind and decorators(function)), [])
+    return taken[len(common) :]
 
 
 def decorators(node: ast.FunctionDef | ast.ClassDef) -> set[str]:

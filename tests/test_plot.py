@@ -15,6 +15,7 @@ from matplotlib import pyplot as plt
 from stochsim import plot
 from stochsim._figure import EXACT, label_right
 from stochsim.errors import ParameterError
+from stochsim.plot import _equations
 
 H = 2.0 ** -np.arange(3, 12)
 TIME = np.linspace(0.0, 1.0, 33)
@@ -134,7 +135,7 @@ def test_steps_are_labelled_with_powers_of_two():
     assert labels
     assert all(re.fullmatch("2⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", label) for label in labels)
     assert all(re.fullmatch("10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", label.get_text()) for label in ax.get_yticklabels())
-    assert plot._power(10, 2e-3, 0) == "0.002"  # a tick of the user's own that is no power
+    assert _equations._power(10, 2e-3, 0) == "0.002"  # a tick of the user's own that is no power
 
 
 def test_no_figure_needs_the_mathematics_of_matplotlib():

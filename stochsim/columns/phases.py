@@ -31,6 +31,31 @@ class Phases:
         sizes = sorted({loop_rows(n) for n in members}, key=lambda rows: -1 if rows is None else rows)
         return [[n for n in members if loop_rows(n) == rows] for rows in sizes]
 
+    def ends(self, outputs: set[int]) -> dict[int, list[Column]]:
+        """For each level, the values with rows of their own that nobody reads after it; outputs are read at the end."""
+        last_read: dict[int, int] = {}
+        for node in self.nodes:
+            for a in node.args:
+                for source in _sources(a):
+                    last_read[source.serial] = max(last_read.get(source.serial, 0), self.level[node.serial])
+        kept = {source.serial for n in self.nodes if n.serial in outputs for source in _sources(n)}
+        found: dict[int, list[Column]] = {}
+        for node in self.nodes:
+            if node.serial not in kept and node.op not in ALIASES and node.op != "loop":
+                found.setdefault(last_read.get(node.serial, self.level[node.serial]), []).append(node)
+        return found
+
+
+ALIASES = frozenset({"row", "rows", "item"})  # they are where their operand is
+
+
+def _sources(node: Column) -> list[Column]:
+    """A value, and what it is an alias of."""
+    found = [node]
+    while found[-1].op in ALIASES:
+        found.append(found[-1].args[0])
+    return found
+
 
 def is_row_wise(node: Column) -> bool:
     """Whether it is computed inside a loop over rows."""

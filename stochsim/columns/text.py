@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stochsim.codegen.text import LANE_FORMS, Writer, identifier, literal
 from stochsim.columns.graph import ELEMENTARY, INFIX, REDUCTIONS, Column, walk
-from stochsim.columns.layout import Layout
+from stochsim.columns.layout import Layout, pair_count, rows_taken
 from stochsim.columns.phases import Phases, is_row_wise, loop_rows, schedule
 from stochsim.columns.tracing import Body, Scope
 from stochsim.errors import TraceError
@@ -52,11 +52,15 @@ class Emitter:
         phases = schedule(outputs, set(self.layout.place))
         kept = _in_place(outputs, targets, phases)
         stored = phases.stored | ({o.serial for o in outputs} - set(kept))
+        ends = phases.ends({o.serial for o in outputs})
         for level in range(phases.last + 1):
             for node in phases.whole(level):
                 lines += getattr(self, f"_{WHOLE.get(node.op, node.op)}")(node)
             for group in phases.loops(level):
                 lines += self._loop(group, stored, kept)
+            for node in ends.get(level, ()):
+                if node.serial in self.layout.place:
+                    self.layout.give_back(node)
         for o, target in zip(outputs, targets, strict=True):
             if o.serial not in kept and sources.get(target, self._place_of(o)) != target:
                 lines += self._copy(o, target, sources.get(target))
@@ -320,7 +324,7 @@ class Emitter:
         filler, stream = FILL[node.op]
         self.linked.add(filler)
         count, size = pair_count(node.rows), 2 * self.lanes
-        self.layout.place[node.serial] = place = self.layout.take(2 * count)
+        self.layout.place[node.serial] = place = self.layout.take(rows_taken(node))
         begin = f"{place * self.lanes} + i * {size}"
         halves = f"w[{begin}:{begin} + {self.lanes}], w[{begin} + {self.lanes}:{begin} + {size}]"
         counter = f"index, {self.counters[node.serial]} + i, {stream}" if not node.args else self._given_counter(node)
@@ -368,11 +372,6 @@ def _in_place(outputs: Sequence[Column], targets: Sequence[int], phases: Phases)
 def _number(node: Column, name: str) -> str:
     """A value as it is stored: truth as 1 or 0."""
     return f"(1.0 if {name} else 0.0)" if node.boolean else name
-
-
-def pair_count(rows: int | None) -> int:
-    """How many counters a draw takes: each gives two numbers."""
-    return -(-(rows or 1) // 2)
 
 
 def _pairs(draws: Scope) -> int:

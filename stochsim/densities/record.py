@@ -12,9 +12,6 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from stochsim.columns.evaluate import Evaluator
-from stochsim.densities.checks import finite as finite
-from stochsim.densities.checks import positive_definite as positive_definite
-from stochsim.densities.checks import vector as vector
 from stochsim.errors import ParameterError
 
 
