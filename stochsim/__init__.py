@@ -20,6 +20,12 @@ _LAZY = {
     "strong_order": "stochsim.orders",
     "weak_order": "stochsim.orders",
     "stability_region": "stochsim.orders",
+    "exact_law": "stochsim.laws",
+    "certify": "stochsim.diffusion",
+    "densities": "stochsim.densities",
+    "mcmc": "stochsim.mcmc",
+    "diffusion": "stochsim.diffusion",
+    "metrics": "stochsim.metrics",
     "schemes": "stochsim.schemes",
     "models": "stochsim.models",
     "errors": "stochsim.errors",
@@ -27,8 +33,10 @@ _LAZY = {
 }
 
 if TYPE_CHECKING:
-    from stochsim import errors, models, plot, schemes
+    from stochsim import densities, diffusion, errors, mcmc, metrics, models, plot, schemes
     from stochsim._simulate import simulate
+    from stochsim.diffusion import certify
+    from stochsim.laws import exact_law
     from stochsim.levels import Levels
     from stochsim.orders import stability_region, strong_order, weak_order
     from stochsim.parameters import fixed
@@ -41,8 +49,14 @@ __all__ = [
     "Solution",
     "Transition",
     "__version__",
+    "certify",
+    "densities",
+    "diffusion",
     "errors",
+    "exact_law",
     "fixed",
+    "mcmc",
+    "metrics",
     "models",
     "plot",
     "schemes",

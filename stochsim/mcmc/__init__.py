@@ -12,20 +12,32 @@ from typing import TYPE_CHECKING, Any
 from stochsim.mcmc.record import REGISTRY, Claims, Sampler
 
 if TYPE_CHECKING:
-    from stochsim.mcmc._sample import sample
+    from stochsim.mcmc._sample import sample as sample
 
 for _module in iter_modules(__path__):
     if not _module.name.startswith("_"):
         import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["REGISTRY", "Claims", "Sampler", "integrators", "sample", *REGISTRY]
+_FUNCTIONS = {  # what is no sampler of the table, and where it is
+    "sample": "_sample",
+    "Population": "sequential_monte_carlo",
+    "tempered_smc": "sequential_monte_carlo",
+    "walk_jump": "smoothed_measurements",
+    "log_concave_chain": "smoothed_measurements",
+    "recovery_chain": "recovery",
+    "MeanFieldLangevin": "interacting",
+    "entropic_fictitious_play": "interacting",
+    "affine_law": "affine",
+    "stability_limit": "affine",
+    "stationary_bias": "stationary",
+    "stationary_law": "stationary",
+}
+__all__ = ["REGISTRY", "Claims", "Sampler", "integrators", "mirror_maps", *_FUNCTIONS, *REGISTRY]
 
 
 def __getattr__(name: str) -> Any:
     if name in REGISTRY:
         return REGISTRY[name]
-    if name == "sample":
-        from stochsim.mcmc._sample import sample
-
-        return sample
+    if name in _FUNCTIONS:
+        return getattr(import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -153,7 +153,7 @@ def _chains(run: Run, n: int, threads: int, first: int = 0, moments: bool = Fals
 
 def _draws(run: Run, points: np.ndarray) -> xarray.Dataset:
     chains = _chains(run, run.n_chains, run.threads)
-    chains.put(starting_state(run.sampler, run.density, points))
+    chains.put(starting_state(run.sampler, run.density, points, run.key))
     if run.n_warmup:
         chains.advance(run.sampler, run.density.target, run.n_warmup, every=_never(run.n_warmup), progress=run.bar)
     return _finish(run, chains)
@@ -178,7 +178,7 @@ def _never(n: int) -> int:
 def _adapted(run: Run, points: np.ndarray) -> xarray.Dataset:
     from stochsim.mcmc.adaptation import warm_up
 
-    state = starting_state(run.sampler, run.density, points, untuned=True)
+    state = starting_state(run.sampler, run.density, points, run.key)
     run.sampler, run.report, state = warm_up(
         run.sampler, run.density, state, key=run.key, n_warmup=run.n_warmup, threads=run.threads, progress=run.bar
     )
@@ -196,7 +196,8 @@ def _moments(run: Run, points: np.ndarray, state: Any = None) -> xarray.Dataset:
     _chains(run, 1, 1, moments=True)  # compiled once, before the threads start
 
     def task(index: int, lo: int, hi: int, stop: Stop) -> None:
-        begun = starting_state(run.sampler, run.density, points[:, lo:hi]) if state is None else _columns(state, lo, hi)
+        own = points[:, lo:hi]
+        begun = starting_state(run.sampler, run.density, own, run.key, lo) if state is None else _columns(state, lo, hi)
         if run.n_warmup and state is None:
             warming = _chains(run, hi - lo, 1, lo)
             warming.put(begun)

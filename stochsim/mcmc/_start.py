@@ -36,8 +36,12 @@ def starting_points(density: Density, x0: Any, n_chains: int, key: tuple[int, in
     return np.ascontiguousarray(np.broadcast_to(points, (n_chains, d)).T)
 
 
-def starting_state(sampler: Sampler, density: Density, points: np.ndarray, *, untuned: bool = False) -> Any:
-    """The sampler's state at the points.
+def starting_state(
+    sampler: Sampler, density: Density, points: np.ndarray, key: tuple[int, int], first: int = 0
+) -> Any:
+    """The sampler's state at the points; what it keeps beside the place (momenta) is drawn from its own law.
+
+    ``first`` is the number of the chain in column 0.
 
     Raises
     ------
@@ -53,4 +57,7 @@ def starting_state(sampler: Sampler, density: Density, points: np.ndarray, *, un
                 "give x0 inside its support"
             )
         state = sampler.init(density.target, points)
+        refresh = getattr(sampler, "refresh", None)
+        if refresh is not None:
+            state = refresh(state, PhiloxNoise(key, first, START_INDEX - 1))
     return type(state)(*(np.array(v, dtype=float) for v in state))

@@ -61,7 +61,7 @@ class DualAveraging:
 
 
 def first_step_size(acceptance: Callable[[float], float], guess: float, target: float) -> float:
-    """Double or halve a guess until the acceptance of one step crosses the target (Hoffman & Gelman 2014, algorithm 4)."""
+    """Double or halve a guess until the acceptance of a step crosses the target (Hoffman & Gelman 2014, alg. 4)."""
     growing = acceptance(guess) > target
     for _ in range(MOST_TRIALS):
         guess *= 2.0 if growing else 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from stochsim.columns.ops import absolute, erf, exp, log1p, maximum, tanh, total
 from stochsim.densities.record import Target
 from stochsim.mcmc.metrics import euclidean
 from stochsim.mcmc.overdamped import Acceptance, Evaluated, metropolis
-from stochsim.mcmc.record import Claims, Sampler, require_positive, sampler
+from stochsim.mcmc.record import Claims, Sampler, StepSize, require_step_size, sampler
 from stochsim.mcmc.reference import GaussianReference, gaussian_reference
 
 __all__ = ["Barker", "IndependenceMetropolis", "RandomWalkMetropolis"]
@@ -36,17 +36,19 @@ class RandomWalkMetropolis(Sampler):
 
     Parameters
     ----------
-    step_size : float
+    step_size : float or None
         Standard deviation s of the proposals.
     metric : array_like, optional
         Their covariance is s² times this, (d,) or (d, d); default 1.
     """
 
-    step_size: float
+    step_size: StepSize
     metric: Any = None
 
+    optimal_acceptance: ClassVar[float] = 0.234
+
     def __post_init__(self) -> None:
-        require_positive("step_size", self.step_size)
+        require_step_size(self.step_size)
         object.__setattr__(self, "metric", euclidean(self.metric))
 
     def init(self, target: Target, x: Any) -> Weighed:
@@ -70,14 +72,16 @@ class Barker(Sampler):
 
     Parameters
     ----------
-    step_size : float
+    step_size : float or None
         Standard deviation of the steps.
     """
 
-    step_size: float
+    step_size: StepSize
+
+    optimal_acceptance: ClassVar[float] = 0.574
 
     def __post_init__(self) -> None:
-        require_positive("step_size", self.step_size)
+        require_step_size(self.step_size)
 
     def init(self, target: Target, x: Any) -> Evaluated:
         """The place with its log-density and score."""

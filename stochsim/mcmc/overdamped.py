@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from stochsim.columns.noise import Noise
 from stochsim.columns.ops import exp, log, minimum, sqrt, where
 from stochsim.densities.record import Target
 from stochsim.mcmc.metrics import euclidean
-from stochsim.mcmc.record import Claims, NoInfo, Sampler, require_positive, sampler
+from stochsim.mcmc.record import Claims, NoInfo, Sampler, StepSize, require_positive, require_step_size, sampler
 
 __all__ = ["MALA", "ULA", "LeimkuhlerMatthews", "PreconditionedULA", "StochasticHeun"]
 
@@ -167,17 +167,19 @@ class MALA(Sampler):
 
     Parameters
     ----------
-    step_size : float
+    step_size : float or None
         h of the proposal x + h P ∇log π + √(2h) P^(1/2) ξ.
     metric : array_like, optional
         P, (d,) or (d, d): best close to the covariance of the target; default 1.
     """
 
-    step_size: float
+    step_size: StepSize
     metric: Any = None
 
+    optimal_acceptance: ClassVar[float] = 0.574
+
     def __post_init__(self) -> None:
-        require_positive("step_size", self.step_size)
+        require_step_size(self.step_size)
         object.__setattr__(self, "metric", euclidean(self.metric))
 
     def init(self, target: Target, x: Any) -> Evaluated:

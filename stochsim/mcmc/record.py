@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from stochsim.columns.noise import Noise
 from stochsim.densities.record import Target
 from stochsim.errors import ParameterError
 
 __all__ = ["REGISTRY", "Claims", "Sampler", "sampler"]
+
+
+StepSize: TypeAlias = Any
+"""A positive number; None asks a warm-up to find it; a symbol in a trace."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,25 @@ def sampler(claims: Claims) -> Any:
     return enter
 
 
-def require_positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive and finite.
+def require_positive(name: str, value: Any) -> None:
+    """Refuse what is not a positive and finite number.
 
     Raises
     ------
     ParameterError
         With the name and the value.
     """
-    if not 0.0 < value < float("inf"):
+    if not isinstance(value, Real) or not 0.0 < float(value) < float("inf"):
         raise ParameterError(f"{name} is {value!r}; give a positive number")
+
+
+def require_step_size(value: Any) -> None:
+    """Refuse a step size that is neither positive nor None, which asks for a warm-up to find one.
+
+    Raises
+    ------
+    ParameterError
+        With the value.
+    """
+    if value is not None:
+        require_positive("step_size", value)

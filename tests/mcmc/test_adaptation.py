@@ -120,7 +120,7 @@ def warmed(
     sampler: Any, density: Any, n_chains: int, n_warmup: int, threads: int = 1, **options: Any
 ) -> tuple[Any, WarmUp, Any]:
     points = np.random.default_rng(2).normal(size=(density.d, n_chains))
-    state = starting_state(sampler, density, points)
+    state = starting_state(sampler, density, points, (1, 2))
     return warm_up(sampler, density, state, key=KEY, n_warmup=n_warmup, threads=threads, **options)
 
 

@@ -21,7 +21,7 @@ def points(n: int) -> np.ndarray:
 @pytest.mark.parametrize("density", [MIXTURE, DENSE], ids=["mixture", "gaussian"])
 @pytest.mark.parametrize("sampler", [ULA(0.1), MALA(0.4), HMC(0.4, 3, metric=[[1.0, 0.2], [0.2, 0.7]])], ids=repr)
 def test_kernels_give_the_bits_of_the_formulas(sampler: ss.mcmc.Sampler, density: ss.densities.Density) -> None:
-    state = starting_state(sampler, density, points(300))
+    state = starting_state(sampler, density, points(300), KEY)
     chains = Chains(chain_program(sampler, density.target, 2), KEY, 300, threads=2)
     chains.put(state)
     draws = chains.advance(sampler, density.target, 4)

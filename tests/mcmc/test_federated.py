@@ -86,7 +86,7 @@ def test_without_them_the_bias_grows_with_the_stay() -> None:
 
 
 def test_bad_input_is_told() -> None:
-    with pytest.raises(ss.errors.ParameterError, match="correlation is 1.5"):
+    with pytest.raises(ss.errors.ParameterError, match=r"correlation is 1\.5"):
         FALD(0.1, 1, 1.5)
     with pytest.raises(ss.errors.ParameterError, match="n_local is 0"):
         FSGLD(0.1, 0)

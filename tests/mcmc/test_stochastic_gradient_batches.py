@@ -86,7 +86,7 @@ SAMPLERS = [
 
 @pytest.mark.parametrize(("sampler", "density"), SAMPLERS, ids=lambda v: getattr(v, "name", ""))
 def test_kernels_give_the_bits_of_the_formulas(sampler: Sampler, density: ss.densities.Density) -> None:
-    state = starting_state(sampler, density, RNG.normal(size=(2, 300)))
+    state = starting_state(sampler, density, RNG.normal(size=(2, 300)), (1, 2))
     chains = Chains(chain_program(sampler, density.target, 2), KEY, 300, threads=1)
     chains.put(state)
     draws = chains.advance(sampler, density.target, 9)
@@ -104,7 +104,7 @@ def test_users_sample_a_posterior_by_blocks() -> None:
 
 def test_bad_input_is_told() -> None:
     with pytest.raises(ss.errors.ParameterError, match="give INDEPENDENT, RESHUFFLED or SYMMETRIC"):
-        SGLD(0.1, "reshuffled")  # type: ignore[arg-type]
+        SGLD(0.1, "reshuffled")
     with pytest.raises(ss.errors.ParameterError, match="needs a sum over blocks"):
         SGLD(0.1).init(ss.densities.Gaussian(0.0).target, np.zeros((1, 2)))
     with pytest.raises(ss.errors.ParameterError, match="noise_estimate is 3"):

@@ -65,7 +65,9 @@ def test_the_order_of_kinetic_samplers_is_that_of_their_batches(sampler: Any, ba
 
 @pytest.mark.parametrize("batches", [RESHUFFLED, SYMMETRIC], ids=["reshuffled", "symmetric"])
 def test_eulers_method_stays_at_order_one_and_its_mean_becomes_biased(batches: Batches) -> None:
-    assert orders(lambda h: batch_law(SGLD(h), SUM.target, 2)) == (np.inf, pytest.approx(1.0, abs=1e-3))
+    mean, variance = orders(lambda h: batch_law(SGLD(h), SUM.target, 2))
+    assert mean == np.inf
+    assert variance == pytest.approx(1.0, abs=1e-3)
     mean, variance = orders(lambda h: batch_law(SGLD(h, batches), SUM.target, 2))
     assert mean == pytest.approx(1.0, abs=1e-3)
     assert variance == pytest.approx(1.0, abs=2e-3)
