@@ -16,12 +16,12 @@ COMPILER = shutil.which("g++")
 class StandIn:
     """The names of CuPy that runs use."""
 
-    class cuda:  # noqa: N801
-        class runtime:  # noqa: N801
+    class cuda:
+        class runtime:
             free = 2**30
 
             @classmethod
-            def memGetInfo(cls) -> tuple[int, int]:  # noqa: N802
+            def memGetInfo(cls) -> tuple[int, int]:
                 return cls.free, 2**31
 
     int64, zeros = np.int64, staticmethod(np.zeros)
@@ -31,7 +31,7 @@ class StandIn:
     def __init__(self, folder: Path) -> None:
         self.folder, self.launches = folder, 0
 
-    def RawModule(self, code: str, options: tuple[str, ...]) -> Any:  # noqa: N802
+    def RawModule(self, code: str, options: tuple[str, ...]) -> Any:
         self.launches += 1
         source, library = self.folder / f"k{self.launches}.cpp", self.folder / f"k{self.launches}.so"
         source.write_text(code)

@@ -102,5 +102,4 @@ def _row(index: ast.expr) -> int:
     if isinstance(index, ast.Name):
         return 0
     assert isinstance(index, ast.BinOp)
-    assert isinstance(index.left, ast.Constant)
-    return int(index.left.value) // LANES
+    return int(ast.literal_eval(index.left)) // LANES

@@ -13,7 +13,8 @@ import numpy as np
 
 from stochsim.codegen.functions import filler
 from stochsim.columns.graph import Column
-from stochsim.columns.text import FILL, pair_count
+from stochsim.columns.layout import pair_count
+from stochsim.columns.text import FILL
 from stochsim.columns.tracing import draw
 
 

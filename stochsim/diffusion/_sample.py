@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stochsim.diffusion import grids
+from stochsim.codegen.cuda import Device
+from stochsim.diffusion import fused, grids
 from stochsim.diffusion._noise import Normals
 from stochsim.diffusion._start import STARTS, first_states
 from stochsim.diffusion.forward import Forward
+from stochsim.diffusion.fused import Segment
 from stochsim.diffusion.model import Model
 from stochsim.diffusion.record import Sampler, find
 from stochsim.errors import DivergenceError, ParameterError
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["sample"]
 
+EXECUTORS = ("arrays", "fused")
+ARRAYS_ALIVE = 32  # arrays of the state that a sampler on a GPU may keep at once
 CHUNK_NUMBERS, CHUNK = 1 << 16, 8192  # numbers of a state, and particles: some arrays of them stay in cache
 
 
@@ -40,15 +44,24 @@ class _Run:
     xp: Any
     trajectory: bool
     chunk: int
+    plan: Sequence[Segment] | None
 
     def states(self, model: Model, first: int) -> np.ndarray:
         """States of one chunk: (times, d, n), or (d, n) of the last."""
         n = min(self.chunk, self.n_particles - first)
+        if self.plan is not None:
+            return self._in_one_kernel(self._first(first, n), first)
         x = self.xp.asarray(self._first(first, n))
         noise = Normals(self.key, first, xp=self.xp)
         if self.trajectory:
             return np.stack([_host(s) for s in self.sampler.trajectory(model, x, self.grid, noise)])
         return _host(self.sampler(model, x, self.grid, noise))
+
+    def _in_one_kernel(self, x: np.ndarray, first: int) -> np.ndarray:
+        assert self.plan is not None
+        if self.xp is np:
+            return fused.run(self.plan, x, self.key, first=first)
+        return fused.run_on_gpu(self.plan, x, self.key, first=first, device=Device(self.xp))
 
     def _first(self, first: int, n: int) -> np.ndarray:
         if not isinstance(self.start, str):
@@ -71,6 +84,7 @@ def sample(
     start: Any = "exact",
     score: Callable[[Any, Any], Any] | None = None,
     backend: str = "numpy",
+    executor: str = "arrays",
     return_trajectory: bool = False,
     chunk: int | None = None,
     threads: int | None = None,
@@ -97,6 +111,9 @@ def sample(
     score : callable, optional
         ``score(x, t)`` over columns, instead of the exact one.
     backend : {"numpy", "cupy"}
+    executor : {"arrays", "fused"}
+        Array after array, or all steps in one kernel (compiled, or CUDA with backend="cupy"): faster in few dimensions,
+        equal to rounding, for samplers that are linear between evaluations and states at the end only.
     return_trajectory : bool
         Keep the states at all times of the grid.
     chunk : int, optional
@@ -128,12 +145,37 @@ def sample(
     model = Model(target, process, score=score)
     first = _given_start(start, target, process, n_particles)
     xp = array_module(backend)
-    size = chunk or (min(CHUNK, max(CHUNK_NUMBERS // _rows(record, target), 256)) if xp is np else n_particles)
-    run = _Run(model, record, times, n_particles, first, (k0, k1), xp, return_trajectory, size)
+    plan = _plan(executor, record, model, times, xp is not np, return_trajectory, score)
+    size = chunk or _chunk(record, target, n_particles, xp, plan is not None)
+    run = _Run(model, record, times, n_particles, first, (k0, k1), xp, return_trajectory, size, plan)
     states, evaluations = _in_chunks(run, threads or os.cpu_count() or 1)
     states = states + _offset(process.centre)
     _refuse_infinite(states)
     return _dataset(run, states, evaluations, said, backend, target)
+
+
+def _plan(
+    executor: str, record: Sampler, model: Model, times: np.ndarray, on_gpu: bool, trajectory: bool, score: Any
+) -> Sequence[Segment] | None:
+    """The kernels of a fused run; None for arrays."""
+    if executor not in EXECUTORS:
+        raise ParameterError(f"executor is {executor!r}; give 'arrays' or 'fused'")
+    if executor == "arrays":
+        return None
+    if trajectory or score is not None:
+        raise ParameterError("executor='fused' gives the states at the end, of exact scores; use executor='arrays'")
+    return fused.segments(record, model, times, single=on_gpu)
+
+
+def _chunk(record: Sampler, target: Any, n_particles: int, xp: Any, is_fused: bool) -> int:
+    """Particles that go through together: some arrays of them in cache, or in the memory of the GPU."""
+    rows = _rows(record, target)
+    if xp is np:
+        return min(CHUNK, max(CHUNK_NUMBERS // rows, 256))
+    if is_fused:
+        return n_particles
+    each = 8 * rows * (ARRAYS_ALIVE + 4 * int(getattr(target, "n_components", 1)))
+    return max(hi - lo for lo, hi in Device(xp).parts(n_particles, each))
 
 
 def _times(record: Sampler, process: Forward, n_steps: int | None, nfe: int | None, grid: Any) -> np.ndarray:
@@ -151,11 +193,12 @@ def _times(record: Sampler, process: Forward, n_steps: int | None, nfe: int | No
 def _in_chunks(run: _Run, threads: int) -> tuple[np.ndarray, int]:
     """States of all particles, and the evaluations of the longest chunk (adaptive samplers differ)."""
     firsts = range(0, run.n_particles, run.chunk)
+    planned = sum(segment.evaluations for segment in run.plan or ())
 
     def work(first: int) -> tuple[np.ndarray, int]:
         model = run.model.twin()
         with np.errstate(over="ignore", invalid="ignore"):  # what diverges is reported once, at the end
-            return run.states(model, first), model.nfe
+            return run.states(model, first), planned or model.nfe
 
     if threads == 1 or len(firsts) == 1:
         done = [work(first) for first in firsts]
@@ -238,6 +281,7 @@ def _dataset(run: _Run, states: np.ndarray, nfe: int, seed: str, backend: str, t
         "seed": seed,
         "start": run.start if isinstance(run.start, str) else "given",
         "backend": backend,
+        "executor": "arrays" if run.plan is None else "fused",
         "version": __version__,
     }
     parts = np.split(np.moveaxis(states, -1, 0), 2 if run.sampler.space == "phase" else 1, axis=-1)

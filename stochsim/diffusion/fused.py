@@ -37,11 +37,14 @@ class Segment:
     table : ndarray, shape (intervals, parameters)
     registers : int
         Arrays of d rows that make up the state: the latest one, earlier ones, earlier scores and points.
+    evaluations : int
+        Of the score, in all its intervals.
     """
 
     kernel: Kernel
     table: np.ndarray
     registers: int
+    evaluations: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def segments(sampler: Sampler, model: Model, grid: np.ndarray, single: bool = Fa
         formulas = [[model.noised(e.time).target for e in v.evaluations] for v in members]
         kernel = _kernel(pattern, formulas[0], model.target.d, single)
         table = np.stack([_values(kernel, pattern, v, f) for v, f in zip(members, formulas, strict=True)])
-        found.append(Segment(kernel, table, 1 + sum(memory)))
+        found.append(Segment(kernel, table, 1 + sum(memory), sum(len(v.evaluations) for v in members)))
     return found
 
 

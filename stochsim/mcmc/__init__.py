@@ -27,6 +27,7 @@ _FUNCTIONS = {  # what is no sampler of the table, and where it is
     "recovery_chain": "recovery",
     "MeanFieldLangevin": "interacting",
     "entropic_fictitious_play": "interacting",
+    "ChainLaw": "chain_laws",
     "affine_law": "affine",
     "stability_limit": "affine",
     "stationary_bias": "stationary",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stochsim.errors import ModelError, ParameterError
+from stochsim.errors import ParameterError, SchemeError
 from stochsim.mcmc.record import Sampler
 
 __all__ = ["AffineLaw", "AffineMap", "GivenNoise", "affine_law", "affine_map", "affine_start", "stability_limit"]
@@ -141,7 +141,7 @@ def affine_map(sampler: Sampler, target: Any, d: int, uniforms: Sequence[float] 
 
     Raises
     ------
-    ModelError
+    SchemeError
         If the step is not affine in state and normals: an adjusted sampler, or a target that is not Gaussian.
     ParameterError
         If the step draws more uniforms than are given.
@@ -159,7 +159,7 @@ def affine_map(sampler: Sampler, target: Any, d: int, uniforms: Sequence[float] 
     scale = np.abs(AB) @ np.abs(probes) + np.abs(b)[:, None] + 1.0
     # a comparison with NaN fails too
     if not np.all(np.abs(expected - got) <= 1e-9 * scale):
-        raise ModelError(
+        raise SchemeError(
             f"a step of {sampler.name} is not affine on {type(target).__name__}; exact laws need a Gaussian target and "
             "a sampler that is not Metropolised"
         )
@@ -260,11 +260,11 @@ class AffineLaw:
 
         Raises
         ------
-        ModelError
+        SchemeError
             If there is none: the spectral radius is told.
         """
         if not self.stable:
-            raise ModelError(
+            raise SchemeError(
                 f"the chain has no stationary law: its spectral radius is {self.spectral_radius:.6g}; give a smaller "
                 "step size, or friction"
             )
@@ -330,12 +330,12 @@ def affine_law(sampler: Sampler, target: Any, d: int) -> AffineLaw:
 
     Raises
     ------
-    ModelError
+    SchemeError
         If the step is not affine in state and normals.
     """
     n_uniforms = noise_counts(sampler, target, d)[1]
     if n_uniforms > 3:
-        raise ModelError(f"a step of {sampler.name} draws {n_uniforms} uniforms; exact laws integrate over at most 3")
+        raise SchemeError(f"a step of {sampler.name} draws {n_uniforms} uniforms; exact laws integrate over at most 3")
     points, weights = np.polynomial.legendre.leggauss(_NODES)
     nodes = list(product(zip((points + 1.0) / 2.0, weights / 2.0, strict=True), repeat=n_uniforms))
     maps = tuple(affine_map(sampler, target, d, [u for u, _ in node]) for node in nodes)

@@ -84,7 +84,8 @@ class SGLD(StochasticGradientSampler):
     """Stochastic gradient Langevin dynamics: ULA with the gradient of one block of data a step.
 
     Where the gradient noise has the covariance V everywhere, its variance adds to that of the chain: on N(0, 1) the
-    stationary variance is (1 + h V/2)/(1 - h/2) with independent batches. Reshuffling takes V away to leading order.
+    stationary variance is (1 + h V/2)/(1 - h/2) with independent batches. Reshuffling takes that heat away, but where
+    curvatures of blocks differ the mean then has a bias of order h, which independent batches have not on quadratics.
 
     Parameters
     ----------
@@ -208,8 +209,8 @@ class StochasticGradientSplitting(_Kinetic):
     """A kinetic splitting whose kicks take one block of data a step, such as ``scheme="UBU"``.
 
     Letters as in `Splitting`; all kicks of a step take the same block. With a scheme that reads the same backwards
-    the bias is of order 2 for reshuffled and symmetric batches, of order 1 for independent ones, whose noise heats
-    the chain by h V/(2γ).
+    the bias is of order 2 for reshuffled and symmetric batches (no more for any integrator), and of order 1 for
+    independent ones, whose noise heats the chain by h V/(2γ).
 
     Parameters
     ----------

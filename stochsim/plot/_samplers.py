@@ -280,7 +280,7 @@ def _points(samples: Any, d: int) -> np.ndarray:
     if hasattr(samples, "data_vars"):
         samples = samples.x.transpose(..., "component").values
     points = np.asarray(samples, dtype=float).reshape(-1, d)
-    return points[np.isfinite(points).all(axis=1)]
+    return np.asarray(points[np.isfinite(points).all(axis=1)])
 
 
 def _marginal(density: Density, i: int) -> Density | None:

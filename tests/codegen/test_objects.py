@@ -9,7 +9,7 @@ import pytest
 from stochsim.codegen import cache, objects
 from stochsim.codegen.compiler import compile_text
 from stochsim.codegen.functions import elementary, filler
-from stochsim.codegen.library import FILLERS, LINKED, TWO_OPERANDS, linked_text, fixed_text, symbol
+from stochsim.codegen.library import FILLERS, LINKED, TWO_OPERANDS, fixed_text, linked_text, symbol
 from stochsim.codegen.objects import ObjectCode
 from stochsim.noise import philox
 from stochsim.vecmath import ARRAY

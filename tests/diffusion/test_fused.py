@@ -141,3 +141,33 @@ def test_kernels_for_blocks_are_refused() -> None:
     with pytest.raises(StochsimError, match="lanes=1"):
         cuda_source(segment.kernel)
     assert cache.name_of(segment.kernel.text)
+
+
+@pytest.mark.parametrize("name", ["euler_maruyama", "dpm_solver_pp_3m"])
+def test_sample_in_one_kernel_is_sample(name: str) -> None:
+    options = {"n_steps": 12, "n_particles": 700, "seed": 4}
+    arrays = ss.diffusion.sample(MIXTURE, name, PROCESS, **options)
+    one = ss.diffusion.sample(MIXTURE, name, PROCESS, executor="fused", **options)
+    np.testing.assert_allclose(one.x, arrays.x, rtol=0, atol=1e-10)
+    assert one.attrs["nfe"] == arrays.attrs["nfe"]
+    assert (one.attrs["executor"], arrays.attrs["executor"]) == ("fused", "arrays")
+
+
+def test_sample_on_a_gpu_is_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if COMPILER is None:
+        pytest.skip("no C++ compiler here")
+    from stochsim.diffusion import _sample
+
+    options = {"n_steps": 12, "n_particles": 300, "seed": 4, "executor": "fused"}
+    wanted = ss.diffusion.sample(MIXTURE, "euler_maruyama", PROCESS, **options)
+    monkeypatch.setattr(_sample, "array_module", lambda backend: StandIn(tmp_path))
+    found = ss.diffusion.sample(MIXTURE, "euler_maruyama", PROCESS, backend="cupy", **options)
+    np.testing.assert_allclose(found.x, wanted.x, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "options", [{"executor": "cuda"}, {"executor": "fused", "return_trajectory": True}], ids=["word", "trajectory"]
+)
+def test_what_cannot_be_fused_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match="executor"):
+        ss.diffusion.sample(MIXTURE, "ddim", PROCESS, n_steps=4, **options)

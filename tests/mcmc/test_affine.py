@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stochsim.densities import Gaussian, GaussianMixture
-from stochsim.errors import ModelError, ParameterError
+from stochsim.errors import ParameterError, SchemeError
 from stochsim.mcmc import HMC, MALA, ULA, Claims, Sampler
 from stochsim.mcmc.affine import GivenNoise, affine_law, affine_map, affine_start, stability_limit
 from stochsim.mcmc.record import NoInfo
@@ -78,7 +78,7 @@ def test_ula_is_stable_up_to_twice_the_smallest_variance() -> None:
 
 
 def test_an_unstable_chain_has_no_stationary_law() -> None:
-    with pytest.raises(ModelError, match=r"spectral radius is 1\.5"):
+    with pytest.raises(SchemeError, match=r"spectral radius is 1\.5"):
         _ = affine_law(ULA(2.5), NORMAL.target, 1).covariance
 
 
@@ -93,13 +93,13 @@ def test_random_affine_maps_have_exact_second_moments(h: float) -> None:
 
 @pytest.mark.parametrize("sampler", [MALA(0.5), HMC(0.5, 3)])
 def test_metropolised_samplers_are_refused(sampler: Sampler) -> None:
-    with pytest.raises(ModelError, match="not affine"):
+    with pytest.raises(SchemeError, match="not affine"):
         affine_map(sampler, NORMAL.target, 1, uniforms=[0.5])
 
 
 def test_targets_that_are_not_gaussian_are_refused() -> None:
     mixture = GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
-    with pytest.raises(ModelError, match="not affine"):
+    with pytest.raises(SchemeError, match="not affine"):
         affine_law(ULA(0.1), mixture.target, 1)
 
 

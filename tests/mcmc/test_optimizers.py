@@ -31,7 +31,7 @@ CURVED = StochasticLoss(
 WELL = StochasticLoss(
     lambda x, g: np.stack([np.sin(x[0]) + 0.3 * x[0] + 0.8 * g[0] + 0.3 * g[0] * np.cos(x[0])]), ("two_point",)
 )
-LEVELS = [8, 16, 32, 64, 128, 256]
+LEVELS = [16, 32, 64, 128]
 STEPS = (0.01, 0.005, 0.0025, 0.00125)
 STATES: list[tuple[Optimizer, list[float]]] = [
     (SGD(), [0.5, -0.3]),

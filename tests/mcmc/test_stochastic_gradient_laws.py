@@ -168,13 +168,11 @@ def test_the_known_noise_of_gradients_can_be_taken_away() -> None:
 
 def test_linear_regression_by_blocks_has_its_exact_posterior_in_the_limit() -> None:
     posterior = BlockPosterior(ss.densities.LinearPosterior.simulate(12, 2, seed=4), 4)
-    scale = 1.0 / np.linalg.eigvalsh(np.linalg.inv(posterior.covariance)).max()
-    bias = []
-    for h in (0.02 * scale, 0.01 * scale):
-        law = batch_law(StochasticGradientSplitting(h**0.5, SYMMETRIC, friction=scale**-0.5), posterior.target, 2)
-        bias.append(np.abs(law.covariance - posterior.covariance).max() / posterior.covariance.max())
-    assert bias[1] < 0.01
-    assert bias[0] / bias[1] == pytest.approx(2.0, abs=0.1)  # h² in the step √h
+    rate = np.sqrt(np.linalg.eigvalsh(np.linalg.inv(posterior.covariance)).max())
+    h = 0.05 / rate * 2.0 ** -np.arange(5.0)
+    samplers = [StochasticGradientSplitting(float(step), SYMMETRIC, friction=rate) for step in h]
+    bias = [(batch_law(s, posterior.target, 2).covariance - posterior.covariance)[0, 0] for s in samplers]
+    assert fit_order(h, bias, 1e-13).order == pytest.approx(2.0, abs=0.02)
 
 
 def test_what_is_not_affine_or_not_stable_is_refused() -> None:
