@@ -27,7 +27,7 @@ from stochsim.errors import CacheWarning
 
 SOURCES = (  # besides the kernel text, all that is compiled, and how
     *("vecmath/*.py", "noise/philox.py"),
-    *(f"codegen/{name}.py" for name in ("blocks", "compiler", "linked", "merging", "products")),
+    *(f"codegen/{name}.py" for name in ("blocks", "compiler", "linked", "merging", "products", "tiles")),
 )
 SUFFIX = ".code"
 _LOADED: dict[str, CompiledFunction] = {}
