@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -192,7 +192,8 @@ def exact_law(sampler: Any, target: Any, *arguments: Any, **options: Any) -> Exa
     Parameters
     ----------
     sampler : object
-        With a method ``affine_law(target, ...)``: a diffusion sampler, or an unadjusted sampler of `stochsim.mcmc`.
+        A diffusion sampler or an unadjusted sampler of `stochsim.mcmc`; or an object of yours with a method
+        ``affine_law(target, ...)``.
     target : Gaussian
     *arguments : object
         What the sampler's law depends on: of diffusion samplers, process and grid; of chains the number of steps
@@ -216,7 +217,30 @@ def exact_law(sampler: Any, target: Any, *arguments: Any, **options: Any) -> Exa
 
     if not isinstance(target, Gaussian):
         raise ModelError(f"the target is a {type(target).__name__}; exact laws are known for a Gaussian")
-    if not hasattr(sampler, "affine_law"):
-        raise SchemeError(f"{sampler!r} has no exact law; give a diffusion sampler or an unadjusted MCMC sampler")
-    law: ExactLaw = sampler.affine_law(target, *arguments, **options)
-    return law
+    if hasattr(sampler, "affine_law"):
+        law: ExactLaw = sampler.affine_law(target, *arguments, **options)
+        return law
+    for kind, find in _FINDERS.items():
+        if isinstance(sampler, kind):
+            return find(sampler, target, *arguments, **options)
+    raise SchemeError(f"{sampler!r} has no exact law; give a diffusion sampler or an unadjusted MCMC sampler")
+
+
+_FINDERS: dict[type, Callable[..., ExactLaw]] = {}
+F = TypeVar("F", bound=Callable[..., ExactLaw])
+
+
+def finds_laws_of(kind: type) -> Callable[[F], F]:
+    """Let `exact_law` ask a function, ``f(sampler, target, ...)``, for the laws of a kind of samplers.
+
+    Parameters
+    ----------
+    kind : type
+        For families whose samplers do not bring the method themselves.
+    """
+
+    def enter(function: F) -> F:
+        _FINDERS[kind] = function
+        return function
+
+    return enter

@@ -19,7 +19,7 @@ __all__ = [
     "absolute", "arctan2", "cos", "cosh", "distances", "dot", "erf", "exp", "expm1", "floor", "formula", "greatest",
     "join", "log", "log1p", "logsumexp", "loop", "matvec", "matvec_transposed", "maximum", "minimum", "pick",
     "power", "repeat", "row", "rows", "segment_sums", "sin", "sinh", "softmax", "sqrt", "squared_norm", "stack", "tanh",
-    "total", "where",
+    "tile", "total", "where",
 ]  # fmt: skip
 
 
@@ -152,6 +152,15 @@ def repeat(x: Any, size: int) -> Any:
     if _traced(x):
         return made("repeat", (x,), size, rows=x.rows * size)
     return eager.module(x).repeat(x, size, axis=0)
+
+
+def tile(x: Any, count: int) -> Any:
+    """All rows, ``count`` times one below the other: (m, n) -> (count m, n)."""
+    if count == 1:
+        return x
+    if _traced(x):
+        return made("tile", (x,), count, rows=x.rows * count)
+    return eager.module(x).concatenate((x,) * count)
 
 
 def row(x: Any, i: int) -> Any:

@@ -249,7 +249,8 @@ class Emitter:
         (a,), size = node.args, node.value
         source, lines = self._held(a)
         place = self.layout.keep(node)
-        value = f"w[{source * self.lanes} + i // {size} * {self.lanes} + l]"
+        taken = f"i // {size}" if node.op == "repeat" else f"i % {a.rows}"
+        value = f"w[{source * self.lanes} + {taken} * {self.lanes} + l]"
         return [*lines, *self._each(node.rows, [f"{self._at(place)} = {value}"])]
 
     def _segments(self, node: Column) -> list[str]:
@@ -353,7 +354,7 @@ class Emitter:
         return lines
 
 
-WHOLE = {"loop": "rounds", "normal": "draw", "uniform": "draw", "rows": "row", "stack": "join"}
+WHOLE = {"loop": "rounds", "tile": "repeat", "normal": "draw", "uniform": "draw", "rows": "row", "stack": "join"}
 
 
 def _in_place(outputs: Sequence[Column], targets: Sequence[int], phases: Phases) -> dict[int, int]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.laws import ExactLaw
+from stochsim.laws import ExactLaw, finds_laws_of
 from stochsim.mcmc.affine import AffineLaw, affine_law
+from stochsim.mcmc.record import Sampler
 
 __all__ = ["ChainLaw", "chain_law"]
 
@@ -34,7 +35,7 @@ class ChainLaw(ExactLaw):
     @property
     def bias(self) -> np.ndarray:
         """Covariance of the positions minus that of the target, (d, d)."""
-        return self.cov - self.target_cov
+        return np.asarray(self.cov - self.target_cov)
 
     @property
     def spectral_radius(self) -> float:
@@ -50,8 +51,9 @@ class ChainLaw(ExactLaw):
         return self.chain.autocorrelation_time(direction)
 
 
+@finds_laws_of(Sampler)
 def chain_law(
-    sampler: Any, target: Any, n_steps: int | None = None, *, x0: Any = None, covariance: Any = None
+    sampler: Sampler, target: Any, n_steps: int | None = None, *, x0: Any = None, covariance: Any = None
 ) -> ChainLaw:
     """The law of a sampler's chain on a Gaussian.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.columns.noise import Noise
-from stochsim.columns.ops import floor, join, loop, minimum, rows, sqrt
+from stochsim.columns.ops import floor, join, loop, minimum, rows, sqrt, tile
 from stochsim.errors import ParameterError
 from stochsim.mcmc.affine import AffineLaw, affine_map, affine_start, noise_counts
 from stochsim.mcmc.hamiltonian import require_count
@@ -108,10 +108,10 @@ class FALD(_Federated):
         def local(places: Any) -> tuple[Any]:
             shared, own = noise.normal(x), noise.normal(places)
             parts = (target.block_score(rows(places, i * d, (i + 1) * d), c) for i, c in enumerate(clients))
-            kick = spread * (rho * join(*(shared,) * S) + alone * own)
+            kick = spread * (rho * tile(shared, S) + alone * own)
             return (places + h * join(*parts) + kick,)
 
-        (places,) = loop(self.n_local, local, join(*(x,) * S))
+        (places,) = loop(self.n_local, local, tile(x, S))
         return Position(sum((rows(places, i * d, (i + 1) * d) for i in range(1, S)), rows(places, 0, d)) / S), NoInfo()
 
     def _clients(self, target: SumTarget, x: Any, noise: Noise) -> list[Any]:
@@ -188,7 +188,7 @@ def federated_law(sampler: Any, target: Any, d: int) -> AffineLaw:
 
     Raises
     ------
-    ModelError
+    SchemeError
         If a round is not affine.
     """
     choices = list(_choices(len(target.blocks), noise_counts(sampler, target, d)[1]))

@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from stochsim.errors import ParameterError
 from stochsim.mcmc.record import require_positive
-from stochsim.orders.step_maps import noise_rule
 from stochsim.sde import SDE
 from stochsim.symbolic.calculus import gradient
 from stochsim.symbolic.tracing import as_sym
@@ -59,7 +58,11 @@ class StochasticLoss:
     @cached_property
     def atoms(self) -> tuple[FloatArray, FloatArray]:
         """Values of γ (k, q) and their probabilities (q,); normals by 6 Gauss nodes each, exact to degree 11."""
-        return noise_rule(self.kinds) if self.rule is None else self.rule
+        if self.rule is not None:
+            return self.rule
+        from stochsim.orders.step_maps import noise_rule
+
+        return noise_rule(self.kinds)
 
     def gradients(self, x: Any) -> list[Any]:
         """∇f_γ(x) for every atom, symbols or arrays."""

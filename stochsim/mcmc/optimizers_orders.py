@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stochsim import schemes
 from stochsim.mcmc.optimizers import FloatArray, Optimizer, StochasticLoss
-from stochsim.orders.exact_moments import linear_or_refuse
-from stochsim.orders.grids import place_grid
-from stochsim.orders.quadrature import expectations, reference_values, weak_quadrature
-from stochsim.orders.richardson import Extrapolation, SlopeFit, fit_order
-from stochsim.orders.step_maps import StepFunction, affine_maps
-from stochsim.steps import ArrayStep
+
+if TYPE_CHECKING:
+    from stochsim.orders.richardson import SlopeFit
+    from stochsim.orders.step_maps import StepFunction
+    from stochsim.sde import SDE
+    from stochsim.steps import ArrayStep
 
 __all__ = ["EquationOrder", "local_order", "moments_order", "quadrature_order"]
 
@@ -48,11 +47,15 @@ class EquationOrder:
 
 
 def _fitted(h: FloatArray, errors: FloatArray, floor: FloatArray, names: Sequence[str]) -> EquationOrder:
+    from stochsim.orders.richardson import fit_order
+
     fits = tuple(fit_order(h, e, f) for e, f in zip(errors.T, floor.T, strict=True))
     return EquationOrder(h, errors, tuple(names), fits)
 
 
 def _step(optimizer: Optimizer, loss: StochasticLoss, size: int) -> StepFunction:
+    from stochsim.orders.step_maps import StepFunction
+
     return StepFunction(lambda s, t, h, xi: optimizer.iterate(loss, s, h, xi), size, loss.kinds)
 
 
@@ -95,11 +98,18 @@ def local_order(optimizer: Optimizer, loss: StochasticLoss, state: Any, step_siz
 def _coefficients(optimizer: Optimizer, loss: StochasticLoss, s: FloatArray, h: float) -> tuple[FloatArray, FloatArray]:
     """Drift (m,) and diffusion (m, q) of the equation at a state, read off an Euler step of length 1."""
     sde = optimizer.sde(loss, s[: _dimension(optimizer, s)], h)
-    euler = ArrayStep(sde, schemes.euler_maruyama)
+    euler = _euler(sde)
     noises = len(euler.primitives)
     xi = np.hstack([np.zeros((noises, 1)), np.eye(noises)])
     ends = euler(np.repeat(s[:, None], noises + 1, axis=1), 0.0, 1.0, xi)
     return ends[:, 0] - s, ends[:, 1:] - ends[:, :1]
+
+
+def _euler(sde: SDE) -> ArrayStep:
+    from stochsim import schemes
+    from stochsim.steps import ArrayStep
+
+    return ArrayStep(sde, schemes.euler_maruyama)
 
 
 def _dimension(optimizer: Optimizer, s: FloatArray) -> int:
@@ -133,6 +143,9 @@ def moments_order(
     SchemeError
         If the iteration is not.
     """
+    from stochsim.orders.exact_moments import linear_or_refuse
+    from stochsim.orders.step_maps import affine_maps
+
     start = optimizer.start(np.atleast_1d(np.asarray(x0, dtype=float)))
     atoms, weights = loss.atoms
     z = np.append(1.0, start)
@@ -180,11 +193,15 @@ def quadrature_order(
     EquationOrder
         The floor of each error is the numerical uncertainty of both laws.
     """
+    from stochsim.orders.grids import place_grid
+    from stochsim.orders.quadrature import expectations, reference_values, weak_quadrature
+    from stochsim.orders.richardson import Extrapolation
+
     step, f = _step(optimizer, loss, 1), list(functionals.values())
     rows, floors = [], []
     for n in n_steps:
         h = t_end / n
-        euler = ArrayStep(optimizer.sde(loss, x0, h), schemes.euler_maruyama)
+        euler = _euler(optimizer.sde(loss, x0, h))
         grid = place_grid(euler, x0, t_end)
         iterated = [expectations(_fixed(step, h), f, x0, t_end, [n], g)[0][0] for g in (grid, grid.finer())]
         result = weak_quadrature(euler, x0, t_end, functionals, grid=grid, n_steps=[2**k for k in range(4, 10)])
@@ -198,4 +215,6 @@ def quadrature_order(
 
 def _fixed(step: StepFunction, h: float) -> StepFunction:
     """The step whose coefficients belong to h, whatever the length it is asked for."""
+    from stochsim.orders.step_maps import StepFunction
+
     return StepFunction(lambda s, t, _, xi: step(s, t, h, xi), step.d, step.primitives)

@@ -74,12 +74,6 @@ class Sampler(ABC):
         """How it is called in tables."""
         return type(self).__name__
 
-    def affine_law(self, target: Any, n_steps: int | None = None, *, x0: Any = None, covariance: Any = None) -> Any:
-        """The exact law of a chain on a Gaussian, for `stochsim.exact_law`: see `stochsim.mcmc.chain_laws.chain_law`."""
-        from stochsim.mcmc.chain_laws import chain_law
-
-        return chain_law(self, target, n_steps, x0=x0, covariance=covariance)
-
 
 class NoInfo(NamedTuple):
     """For samplers with nothing to tell."""

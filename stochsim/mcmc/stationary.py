@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ import numpy.typing as npt
 from stochsim.errors import ModelError, ParameterError
 from stochsim.mcmc.affine import GivenNoise, noise_counts
 from stochsim.mcmc.record import Sampler
-from stochsim.orders.richardson import SlopeFit, fit_order
+
+if TYPE_CHECKING:
+    from stochsim.orders.richardson import SlopeFit
 
 __all__ = ["StationaryBias", "StationaryLaw", "stationary_bias", "stationary_law"]
 
@@ -124,9 +126,9 @@ def stationary_law(
     """
     if density.d != 1:
         raise ParameterError(f"{density.name} has {density.d} components; the Markov operator is integrated for one")
-    axes = _axes(sampler, density, nodes)
-    points = _tensor(axes)
-    operator = _operator(sampler, density.target, axes, points, noise_nodes or _default_noise(sampler, density))
+    axes = node_axes(sampler, density, nodes)
+    points = tensor_points(axes)
+    operator = markov_operator(sampler, density.target, axes, points, noise_nodes or noise_rule(sampler, density))
     n = points.shape[1]
     # w (1 - P) = 0 and Σ w = 1 give w (1 - P + 1 uᵀ) = uᵀ for every u, and that matrix is regular
     u = np.full(n, 1.0 / n)
@@ -164,7 +166,9 @@ def stationary_bias(
     -------
     StationaryBias
     """
-    random = noise_nodes or _default_noise(sampler, density)
+    from stochsim.orders.richardson import fit_order
+
+    random = noise_nodes or noise_rule(sampler, density)
 
     def value(h: float, finer: int = 0) -> float:
         rule = [k + 4 * finer for k in nodes or _default_nodes(sampler, density)]
@@ -184,7 +188,7 @@ def _default_nodes(sampler: Sampler, density: Any) -> tuple[int, ...]:
     return (96,) if size == 1 else (44,) * size
 
 
-def _default_noise(sampler: Sampler, density: Any) -> int:
+def noise_rule(sampler: Sampler, density: Any) -> int:
     return {0: 1, 1: 16, 2: 10, 3: 8}.get(sum(noise_counts(sampler, density.target, 1)), 6)
 
 
@@ -214,7 +218,7 @@ def _coordinates(state: Any) -> list[str]:
     return [name for name in state._fields if name not in _FUNCTIONS_OF_X]
 
 
-def _axes(sampler: Sampler, density: Any, nodes: Sequence[int]) -> list[FloatArray]:
+def node_axes(sampler: Sampler, density: Any, nodes: Sequence[int]) -> list[FloatArray]:
     """Chebyshev points of the second kind for each coordinate of the state."""
     sizes = tuple(nodes) or _default_nodes(sampler, density)
     spread = np.sqrt(getattr(sampler, "temperature", 1.0))
@@ -230,7 +234,7 @@ def _root_mass(sampler: Any) -> Any:
     return 1.0 if metric is None else metric.momentum(np.ones((1, 1)))
 
 
-def _tensor(axes: Sequence[FloatArray]) -> FloatArray:
+def tensor_points(axes: Sequence[FloatArray]) -> FloatArray:
     return np.stack([g.reshape(-1) for g in np.meshgrid(*axes, indexing="ij")])
 
 
@@ -244,7 +248,7 @@ def _noise_rule(normals: int, uniforms: int, nodes: int) -> tuple[FloatArray, Fl
     return table[:normals], table[normals:], mass
 
 
-def _operator(sampler: Sampler, target: Any, axes: Sequence[FloatArray], points: FloatArray, nodes: int) -> FloatArray:
+def markov_operator(sampler: Sampler, target: Any, axes: Sequence[FloatArray], points: FloatArray, nodes: int) -> FloatArray:
     """The matrix of P: row i holds the weights of the values at the nodes in E f(step(point i))."""
     normals, uniforms, mass = _noise_rule(*noise_counts(sampler, target, 1), nodes)
     n, k = points.shape[1], len(mass)

@@ -39,7 +39,7 @@ def block_maps(sampler: Any, target: Any, d: int) -> tuple[AffineMap, ...]:
 
     Raises
     ------
-    ModelError
+    SchemeError
         If a step is not affine.
     """
     single, K = replace(sampler, batches=INDEPENDENT), len(target.blocks)
@@ -144,7 +144,7 @@ def batch_law(sampler: Any, target: Any, d: int) -> BatchLaw:
 
     Raises
     ------
-    ModelError
+    SchemeError
         If a step is not affine.
     """
     return BatchLaw(block_maps(sampler, target, d), sampler.batches, d)

@@ -15,7 +15,7 @@ import numpy as np
 from stochsim.errors import ParameterError
 from stochsim.mcmc.overdamped import Position
 from stochsim.mcmc.record import Sampler
-from stochsim.mcmc.stationary import StationaryLaw, _axes, _operator, _tensor
+from stochsim.mcmc.stationary import StationaryLaw, markov_operator, node_axes, noise_rule, tensor_points
 from stochsim.mcmc.stochastic_gradient_batches import INDEPENDENT, FloatArray
 
 __all__ = ["epoch_law"]
@@ -73,7 +73,9 @@ class OneBlock(Sampler):
         return type(state)(*(getattr(new, name) for name in state._fields)), info
 
 
-def epoch_law(sampler: Any, density: Any, *, nodes: Sequence[int] = (), noise_nodes: int = 12) -> StationaryLaw:
+def epoch_law(
+    sampler: Any, density: Any, *, nodes: Sequence[int] = (), noise_nodes: int | None = None
+) -> StationaryLaw:
     """The stationary law at the ends of epochs, on a one-dimensional sum over blocks.
 
     Parameters
@@ -83,9 +85,9 @@ def epoch_law(sampler: Any, density: Any, *, nodes: Sequence[int] = (), noise_no
     density : Density
         One component, such as a ``BlockPosterior``.
     nodes : sequence of int
-        Of x, and of the momentum; default 80 for x alone, else 40 for each.
-    noise_nodes : int
-        Gauss points for each normal of a step.
+        Of x, and of the momentum; default as in `stationary_law`.
+    noise_nodes : int, optional
+        As in `stationary_law`.
 
     Returns
     -------
@@ -101,9 +103,10 @@ def epoch_law(sampler: Any, density: Any, *, nodes: Sequence[int] = (), noise_no
     K = len(density.target.blocks)
     single = replace(sampler, batches=INDEPENDENT)
     ones = [OneBlock(single, (b + 0.5) / K) for b in range(K)]
-    axes = _axes(ones[0], density, nodes)
-    points = _tensor(axes)
-    steps = [_operator(one, density.target, axes, points, noise_nodes) for one in ones]
+    axes = node_axes(ones[0], density, nodes)
+    points = tensor_points(axes)
+    rule = noise_nodes or noise_rule(ones[0], density)
+    steps = [markov_operator(one, density.target, axes, points, rule) for one in ones]
     return _stationary(points, sampler.batches.averaged(steps))
 
 

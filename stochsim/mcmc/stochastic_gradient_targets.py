@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stochsim.columns.ops import join, matvec, pick, segment_sums
+from stochsim.columns.ops import matvec, pick, segment_sums, tile
 from stochsim.densities.checks import finite, positive_definite
 from stochsim.densities.gaussian import Gaussian
 from stochsim.densities.record import Density, Target
@@ -46,7 +46,7 @@ class SumOfQuadratics:
 
     def block_score(self, x: Any, index: Any) -> Any:
         d = height(x)
-        force = pick(self.pulls, index) - segment_sums(pick(self.curvatures, index) * join(*(x,) * d), d)
+        force = pick(self.pulls, index) - segment_sums(pick(self.curvatures, index) * tile(x, d), d)
         return self.base_pull - matvec(self.base_curvature, x) + float(height(self.blocks)) * force
 
 
@@ -118,9 +118,9 @@ class BlockedRegression:
     def block_score(self, x: Any, index: Any) -> Any:
         d, y = height(x), pick(self.answers, index)
         s = height(y)
-        eta = segment_sums(pick(self.designs, index) * join(*(x,) * s), d)
+        eta = segment_sums(pick(self.designs, index) * tile(x, s), d)
         slopes = replace(self.whole, y=y).slope(eta)
-        force = segment_sums(pick(self.transposed, index) * join(*(slopes,) * d), s)
+        force = segment_sums(pick(self.transposed, index) * tile(slopes, d), s)
         return float(height(self.blocks)) * force - self.whole.prior_precision * x
 
 

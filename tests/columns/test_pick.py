@@ -27,7 +27,8 @@ class Chosen:
 
         u, _ = ops.loop(3, body, x, index)
         one = ops.row(ops.pick(self.names, index), 0)
-        return ops.pick(self.table, index), one, x * ops.pick(self.table, self.fixed), u
+        tall = ops.segment_sums(ops.tile(x * u, 3), 4)
+        return ops.pick(self.table, index), one, x * ops.pick(self.table, self.fixed), u, ops.tile(tall, 2)
 
 
 def by_kernel(obj: Any, x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -45,6 +46,11 @@ def formula() -> Chosen:
 def test_rows_are_those_asked_for(formula: Chosen) -> None:
     index = np.array([0.0, 4.0, 2.0, 2.9, 1.0])
     np.testing.assert_array_equal(ops.pick(formula.table, index), formula.table[[0, 4, 2, 2, 1]].T)
+
+
+def test_tiles_stand_one_below_the_other() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(ops.tile(x, 2), [*x, *x])
 
 
 def test_an_index_outside_is_put_back(formula: Chosen) -> None:

@@ -176,7 +176,7 @@ def test_linear_regression_by_blocks_has_its_exact_posterior_in_the_limit() -> N
 
 
 def test_what_is_not_affine_or_not_stable_is_refused() -> None:
-    with pytest.raises(ss.errors.ModelError, match="not affine"):
+    with pytest.raises(ss.errors.SchemeError, match="not affine"):
         batch_law(BADODAB(0.1), COIN.target, 1)
     with pytest.raises(ss.errors.ModelError, match="no stationary law"):
         _ = batch_law(SGLD(2.5), COIN.target, 1).stationary

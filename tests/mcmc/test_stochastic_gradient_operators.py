@@ -26,10 +26,17 @@ def bias_of_the_mean(sampler: Any, nodes: tuple[int, ...]) -> SlopeFit:
     return fit_order(h, [law.expectation(np.positive) - LOGISTIC.mean[0] for law in laws], 1e-8)
 
 
-@pytest.mark.parametrize(("batches", "order"), [(INDEPENDENT, 1.0), (RESHUFFLED, 2.0)], ids=["indep.", "reshuffled"])
-def test_the_order_of_a_splitting_is_that_of_its_batches(batches: Batches, order: float) -> None:
-    fit = bias_of_the_mean(replace(SPLITTING, batches=batches), (32, 24))
-    assert fit.order == pytest.approx(order, abs=0.1)
+@pytest.mark.parametrize(
+    ("batches", "order", "nodes"),
+    [(INDEPENDENT, 1.0, (32, 24)), (RESHUFFLED, 2.0, (40, 32))],
+    ids=["indep.", "reshuffled"],
+)
+def test_the_order_of_a_splitting_is_that_of_its_batches(
+    batches: Batches, order: float, nodes: tuple[int, int]
+) -> None:
+    fit = bias_of_the_mean(replace(SPLITTING, batches=batches), nodes)
+    assert fit.uncertainty < 0.15  # of the Richardson limit, told by itself
+    assert fit.order == pytest.approx(order, abs=0.15)
 
 
 @pytest.mark.parametrize("batches", [INDEPENDENT, RESHUFFLED, SYMMETRIC], ids=["indep.", "reshuffled", "sym."])
@@ -48,8 +55,8 @@ def test_quadrature_agrees_with_linear_algebra_on_quadratics(sampler: Any, nodes
 
 def test_a_single_block_is_the_whole_gradient() -> None:
     one = BlockPosterior(LOGISTIC.posterior, 1)
-    law = stationary_law(ss.mcmc.ULA(0.2), LOGISTIC.posterior, nodes=(80,))
-    assert epoch_law(SGLD(0.2, RESHUFFLED), one, nodes=(80,)).expectation(np.square) == pytest.approx(
+    law = stationary_law(ss.mcmc.ULA(0.2), LOGISTIC.posterior, nodes=(80,), noise_nodes=12)
+    assert epoch_law(SGLD(0.2, RESHUFFLED), one, nodes=(80,), noise_nodes=12).expectation(np.square) == pytest.approx(
         law.expectation(np.square), rel=1e-9
     )
 
