@@ -20,7 +20,7 @@ validate: $(VENV)/.installed  ## measure every scheme; table here, figures in bu
 	$(BIN)/stochsim validate --html build/validation $(ARGS)
 
 test: $(VENV)/.installed-test  ## the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-test  ## ruff (lint, format) and mypy
 	$(BIN)/ruff check .
