@@ -64,7 +64,7 @@ def printed(code: str, where: str, namespace: dict[str, Any]) -> str:
     """What a block of Python prints."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(code, where, "exec"), namespace)
+        exec(compile(code, where, "exec", dont_inherit=True), namespace)
     return out.getvalue()
 
 

@@ -161,7 +161,7 @@ def affine_map(sampler: Sampler, target: Any, d: int, uniforms: Sequence[float] 
     if not np.all(np.abs(expected - got) <= 1e-9 * scale):
         raise SchemeError(
             f"a step of {sampler.name} is not affine on {type(target).__name__}; exact laws need a Gaussian target and "
-            "a sampler that is not Metropolised"
+            "a sampler whose step is affine there"
         )
     return AffineMap(AB[:, :m], b, AB[:, m:])
 

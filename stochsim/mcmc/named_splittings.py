@@ -51,7 +51,7 @@ class UBU(Splitting):
     """Half a free flow, a kick, half a free flow: strong order 2 with one gradient.
 
     On Gaussians, to leading order, position variances are too small by (ωh)²/6, momentum variances too large by
-    (ωh)²/12, and their covariance is γ(ωh)²/24: it reads the same backwards, and yet does not vanish.
+    (ωh)²/12, and their covariance is γh²/24: it reads the same backwards, and yet does not vanish.
     """
 
     scheme: str = field(default="UBU", init=False)
