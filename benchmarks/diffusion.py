@@ -14,12 +14,12 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _diffusion_peers import CONTENDERS, numpy
+from _diffusion_peers import CONTENDERS, numpy, target
 from _diffusion_problems import PROBLEMS, Problem
 from _process import load, machine, show, spread, wait_until_idle, write
 from _served import ServedWorker, first_results, serve
@@ -65,12 +65,12 @@ class Row:
 
 @cache
 def reference(problem: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """Sums of x and x² and their count, of draws by NumPy with seeds of their own."""
+    """Means of x and x², of draws by NumPy with a seed of their own (see `sums`)."""
     return sums(numpy(PROBLEMS[problem], PARTICLES // 5)(10**6))
 
 
 def sums(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Mean and covariance diagonal of the features x and x², and the number of draws."""
+    """Means and variances of x and x², and the number of draws."""
     features = np.hstack([x, x**2])
     return features.mean(axis=0), features.var(axis=0), len(x)
 
@@ -92,11 +92,11 @@ def off_mixture(problem: str, x: np.ndarray) -> float:
 
 def measure(problem: str, names: list[str], options: argparse.Namespace) -> list[Row]:
     """The law first, on the collapsed mixture; then a warm-up, then the rounds."""
-    script, rows = str(Path(__file__)), {n: Row(n) for n in names}
+    rows = {n: Row(n) for n in names}
     workers = {
-        n: ServedWorker(n, options.interpreters.get(n, sys.executable), script=script, environment=CONTENDERS[n].environment)
-        for n in names
-    }  # fmt: skip
+        n: ServedWorker(n, python, script=__file__, environment=CONTENDERS[n].environment)
+        for n, python in ((n, options.interpreters.get(n, sys.executable)) for n in names)
+    }
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "particles.npy")
         try:
@@ -138,9 +138,8 @@ def ratio(slow: Row, fast: Row, of: str = "seconds") -> dict[str, float]:
 def table(problem: str, rows: list[Row], small: bool) -> tuple[bool, list[dict[str, Any]]]:
     """Print the rows; whether all laws are right, and the verdicts."""
     own, fine, lines = next((r for r in rows if r.name == "fused" and r.seconds), None), True, []
-    print(
-        f"\n{problem}\n{'contender':24} {'first s':>8} {'s':>8} {'cpu s':>8}  {'over stochsim, one kernel':26} {'by cpu s':24} law, s.e."
-    )
+    columns = f"{'contender':24} {'first s':>8} {'s':>8} {'cpu s':>8}"
+    print(f"\n{problem}\n{columns}  {'over stochsim, one kernel':26} {'by cpu s':24} law, s.e.")
     for row in rows:
         title = CONTENDERS[row.name].title
         if row.error:
@@ -162,9 +161,9 @@ def table(problem: str, rows: list[Row], small: bool) -> tuple[bool, list[dict[s
     return fine, lines
 
 
-def control(problem: str, small: bool) -> bool:
+def control(problem: str) -> bool:
     """Whether both comparisons refuse noise that is 5 % too strong, on NumPy's draws."""
-    n = PARTICLES // (50 if small else 5)
+    n = PARTICLES // 5
     gaussian = PROBLEMS[problem].collapsed()
     seen = off_gaussian(gaussian, numpy(gaussian, n)(7), TOO_STRONG) > STANDARD_ERRORS
     x = numpy(PROBLEMS[problem], n)(7)
@@ -204,8 +203,6 @@ def score_alone(problem: str, n: int = 8192) -> float:
     from stochsim.diffusion import VP, Model
 
     p = PROBLEMS[problem]
-    from _diffusion_peers import target
-
     model, x = Model(target(p), VP()), np.random.default_rng(1).normal(size=(p.means.shape[1], n))
     model.score(x, 0.5)
     return best(lambda: model.score(x, 0.5), 10) / n
@@ -233,14 +230,10 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def run_of(name: str) -> Any:
-    """What answers the requests to a contender."""
-
-    def build(request: dict[str, Any]) -> Any:
-        problem = PROBLEMS[request["problem"]]
-        return CONTENDERS[name].build(problem.collapsed() if request["collapsed"] else problem, request["n"])
-
-    return build
+def build(name: str, request: dict[str, Any]) -> Any:
+    """What answers a request to a contender."""
+    problem = PROBLEMS[request["problem"]]
+    return CONTENDERS[name].build(problem.collapsed() if request["collapsed"] else problem, request["n"])
 
 
 def parts() -> dict[str, float]:
@@ -259,7 +252,7 @@ def main() -> int:
     """Measure, print, write JSON; status 1 if a contender computed something else."""
     options = arguments()
     if options.serve:
-        serve(run_of(options.serve), CONTENDERS[options.serve].distributions)
+        serve(partial(build, options.serve), CONTENDERS[options.serve].distributions)
         return 0
     host, fine = machine(), True
     print(host)
@@ -268,7 +261,7 @@ def main() -> int:
         if options.problem in (None, name):
             rows = measure(name, options.peers.split(","), options)
             right, lines = table(name, rows, options.small)
-            if not control(name, options.small):
+            if not control(name):
                 right = False
                 print("  the comparison of laws cannot see 5 % too much noise: too few particles")
             fine &= right

@@ -11,21 +11,19 @@ must have the exact law, and effective draws are counted by one estimator for al
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _mcmc_peers import CONTENDERS
 from _mcmc_problems import PROBLEMS
-from _process import OUTPUT, Worker, load, machine, show, spread, wait_until_idle, write
+from _process import load, machine, show, spread, wait_until_idle, write
+from _served import ServedWorker, first_results, serve
 
 STANDARD_ERRORS = 5.0  # false alarm of one comparison: 6e-7
 HMC, NUTS = ("hmc diagonal", "hmc dense"), ("nuts gaussian", "nuts dense", "nuts funnel", "nuts banana")
@@ -36,7 +34,6 @@ REQUIRED = {
     ("hmc dense", "blackjax2"): 4.0,
     **{(name, peer): 3.0 for name in NUTS for peer in ("blackjax", "blackjax2", "numpyro", "numpyro2")},
 }
-MOST_FIRST = 1.6  # first result over imports
 MOST_MEMORY = 500.0  # MB beyond the process
 FIRST = """
 import stochsim as ss
@@ -65,41 +62,9 @@ print(peak.stop() - before)
 """
 
 
-class McmcWorker(Worker):
-    """A contender's process: this file, told to serve."""
-
-    def _start(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            OUTPUT.mkdir(parents=True, exist_ok=True)
-            with self.log.open("w") as log:
-                self._process = subprocess.Popen(
-                    [self.interpreter, "-W", "ignore", __file__, "--serve", self.name],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                )  # fmt: skip
-        return self._process
-
-
-def serve(name: str) -> None:
-    """Answer requests (JSON lines) until the input ends; a failure of a library is an answer."""
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the libraries print must not mix with the answers
-    (build, distributions), runs = CONTENDERS[name], dict[str, Any]()
-    for line in sys.stdin:
-        request = json.loads(line)
-        problem = request["problem"]
-        try:
-            if problem not in runs:
-                runs[problem] = build(PROBLEMS[problem], request["n_chains"], request["n_steps"])
-            start, cpu = time.perf_counter(), time.process_time()
-            values = runs[problem](request["seed"])
-            answer: dict[str, Any] = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
-            np.save(request["file"], values)
-            versions = [f"{n} {importlib.metadata.version(n)}" for n in distributions.split()]
-            answer |= {"version": ", ".join(versions)}
-        except Exception as error:  # any failure of a library is reported in the table
-            answer = {"error": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
-        channel.write(json.dumps(answer) + "\n")
-        channel.flush()
+def build(name: str, request: dict[str, Any]) -> Any:
+    """What answers a request to a contender."""
+    return CONTENDERS[name][0](PROBLEMS[request["problem"]], request["n_chains"], request["n_steps"])
 
 
 @dataclass
@@ -139,7 +104,7 @@ def measure(problem: str, names: list[str], options: argparse.Namespace) -> list
     is_hmc = problem in HMC
     n_chains, n_steps = (1000, 20 if options.small else 200) if is_hmc else (2, 200 if options.small else 4000)
     rows = {n: Row(n) for n in names if is_hmc or n != "numpy"}
-    workers = {n: McmcWorker(n, options.interpreters.get(n, sys.executable)) for n in rows}
+    workers = {n: ServedWorker(n, options.interpreters.get(n, sys.executable), script=__file__) for n in rows}
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "draws.npy")
         request = {"problem": problem, "n_chains": n_chains, "n_steps": n_steps, "file": file}
@@ -211,29 +176,6 @@ def table(problem: str, rows: list[Row], small: bool) -> tuple[bool, list[dict[s
     return fine, lines
 
 
-def first_results(rounds: int) -> dict[str, Any]:
-    """Whole processes, kernels in the cache, against imports alone."""
-    from warm_start import Folder, process
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Folder(Path(name))
-        for source in LINES.values():
-            process(source, folder.warm)
-        runs: dict[str, list[float]] = {line: [] for line in LINES}
-        for _ in range(rounds):
-            for line, source in LINES.items():
-                runs[line].append(process(source, folder.warm)["seconds"])
-    base = next(iter(runs))
-    print("\nfrom a new process, kernels in the cache")
-    for line, seconds in runs.items():
-        relative = spread([a / b for a, b in zip(seconds, runs[base], strict=True)])
-        met = (
-            "" if line == base else f"  required <= {MOST_FIRST}: {'yes' if relative['median'] <= MOST_FIRST else 'NO'}"
-        )
-        print(f"{line:32} {show(spread(seconds)):24} s, of the imports {show(relative)}{met}")
-    return runs
-
-
 def million(small: bool) -> float:
     """Resident memory that a run of 10⁶ chains with online moments takes, MB, in a process of its own."""
     source = MILLION.format(folder=str(Path(__file__).parent), n=10_000 if small else 1_000_000)
@@ -266,7 +208,7 @@ def main() -> int:
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve)
+        serve(partial(build, options.serve), CONTENDERS[options.serve][1])
         return 0
     options.interpreters, host, fine = dict(options.python), machine(), True
     print(host)
@@ -278,7 +220,7 @@ def main() -> int:
             fine &= right
             result[name] = {"rows": [vars(r) for r in rows], "requirements": lines, "load": load()}
     if options.problem in (None, "first"):
-        result["first"] = first_results(options.rounds)
+        result["first"] = first_results(LINES, options.rounds, list(LINES)[1:])
     if options.problem in (None, "memory"):
         result["memory"] = million(options.small)
     print(f"\nload at the end {load()}; written to {write('mcmc', result)}")

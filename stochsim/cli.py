@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stochsim.orders.estimate import OrderEstimate
     from stochsim.report.rows import Row, RunFacts
     from stochsim.sde import SDE
-    from stochsim.validation_plan import Task
+    from stochsim.validating.task import Task
 
 __all__ = ["main"]
 
@@ -89,8 +89,8 @@ def _assignment(text: str) -> tuple[str, float]:
 
 
 @main.command()
-@click.option("--family", help="Only this family, such as sde.")
-@click.option("--quick", is_flag=True, help="A subset that takes a minute and compiles no kernels.")
+@click.option("--family", help="Only this family: sde, mcmc or diffusion.")
+@click.option("--quick", is_flag=True, help="A subset that takes half a minute and compiles no kernels.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the report and its rows.")
 @click.option("--seed", default=0, show_default=True, help="Of every measurement.")
 @click.option("--threads", type=int, help="Processes that measure side by side; default one a core.")
@@ -105,7 +105,7 @@ def validate(
     threads: int | None,
     only: str | None,
 ) -> None:
-    """Measure the orders of every scheme on every problem that fits, and plant bugs to test the tests.
+    """Measure what every scheme and sampler claims, and plant bugs to test the tests.
 
     Exit status: 0 when nothing contradicts a declared order, 1 when something does, 2 for a wrong call,
     130 when interrupted (the report then holds what was done).
@@ -123,7 +123,8 @@ def validate(
 
 def _planned(family: str | None, quick: bool, only: str | None, seed: int) -> list[Task]:
     from stochsim import validation_claims as published
-    from stochsim.validation_plan import Task, plan
+    from stochsim.validating.plan import plan
+    from stochsim.validating.task import Task
 
     tasks = plan(family, quick=quick, only=only, seed=seed)
     folder = published.validation_folder()
@@ -140,6 +141,8 @@ def _measure_all(
     tasks: Sequence[Task], processes: int, html: Path | None, options: dict[str, Any]
 ) -> tuple[list[Row], str]:
     """Every row, printed and saved as it comes; and why the run ended early, if it did."""
+    from dataclasses import replace
+
     from stochsim.doctor import facts
     from stochsim.report import RunFacts, Store, tables, write_page
 
@@ -155,8 +158,9 @@ def _measure_all(
             store.add(run)
         click.echo(tables.header())
         try:
-            for row in _rows(tasks, processes, run.planned):
+            for row, planned in _rows(tasks, processes, run.planned):
                 rows.append(row)
+                run = replace(run, planned=planned)
                 if store:
                     store.add(row)
         except KeyboardInterrupt:
@@ -172,20 +176,22 @@ def _measure_all(
     return rows, reason
 
 
-def _rows(tasks: Sequence[Task], processes: int, total: int) -> Iterator[Row]:
-    """Rows as they finish, each printed; with a bar on a terminal."""
+def _rows(tasks: Sequence[Task], processes: int, planned: int) -> Iterator[tuple[Row, int]]:
+    """Rows as they finish, each printed, and how many are now expected; with a bar on a terminal."""
     from tqdm import tqdm
 
     from stochsim.report import tables
-    from stochsim.validation_run import run
+    from stochsim.validating.run import run
 
-    with tqdm(total=total, unit="row", leave=False, disable=not sys.stderr.isatty()) as bar:
-        for group in run(tasks, processes):
-            for row in group:
+    with tqdm(total=planned, unit="row", leave=False, disable=not sys.stderr.isatty()) as bar:
+        for done in run(tasks, processes):
+            planned += len(done.rows) - len(done.task.schemes)  # a certificate has several rows
+            bar.total = planned
+            for row in done.rows:
                 with bar.external_write_mode(file=sys.stdout):
                     click.echo(tables.line(row))
                 bar.update()
-                yield row
+                yield row, planned
 
 
 def _ended(run: RunFacts, rows: Sequence[Row], seconds: float, reason: str) -> RunFacts:
@@ -322,22 +328,33 @@ def explain(
 
 
 @main.command("list")
-@click.argument("what", type=click.Choice(["schemes", "models"]), required=False)
-@click.option("--markdown", is_flag=True, help="The table of schemes for a README.")
+@click.argument("what", type=click.Choice(["schemes", "models", "samplers", "densities"]), required=False)
+@click.option("--markdown", is_flag=True, help="Tables for documentation: of schemes, or of samplers.")
 @click.option("--rows", type=click.Path(path_type=Path), help="Rows of a validation, for the measured orders.")
 def list_(what: str | None, markdown: bool, rows: Path | None) -> None:
-    """List schemes and models, as their records describe them."""
-    from stochsim.listing import model_list, scheme_list
+    """List schemes, models, samplers and densities, as their records describe them."""
+    from stochsim import listing
 
     if markdown:
-        from stochsim.report import method_table, read_run
-
-        click.echo(method_table(read_run(rows)[1] if rows else ()))
+        click.echo(_markdown(what, rows))
         return
-    if what != "models":
-        click.echo(scheme_list())
-    if what != "schemes":
-        click.echo(("" if what else "\n") + model_list())
+    lists = {
+        "schemes": listing.scheme_list, "models": listing.model_list, "samplers": listing.sampler_list,
+        "densities": listing.density_list,
+    }  # fmt: skip
+    chosen = lists.values() if what is None else [lists[what]]
+    click.echo("\n\n".join(text() for text in chosen))
+
+
+def _markdown(what: str | None, folder: Path | None) -> str:
+    from stochsim import report
+
+    rows = report.read_run(folder)[1] if folder else ()
+    if what == "samplers":
+        return f"{report.mcmc_table(rows)}\n\n{report.diffusion_table(rows)}"
+    if what in (None, "schemes"):
+        return report.method_table(rows)
+    raise ParameterError(f"--markdown of {what} is unknown; give schemes or samplers")
 
 
 # --- doctor and cache -------------------------------------------------------------------------------------

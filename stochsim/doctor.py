@@ -33,6 +33,7 @@ def facts() -> dict[str, str]:
         **{name: _version(name) for name in PACKAGES},
         "GPU": _gpu(),
         "CuPy": _version("cupy-cuda12x") if find_spec("cupy") else "not installed",
+        "nvcc": _nvcc(),
         "kernel cache": cache_text(),
     }
 
@@ -83,3 +84,16 @@ def _gpu() -> str:
     except (OSError, subprocess.SubprocessError) as error:
         return f"nvidia-smi does not answer ({type(error).__name__})"
     return "; ".join(answer.stdout.strip().splitlines()) or "none found"
+
+
+def _nvcc() -> str:
+    """The compiler with which generated CUDA sources can be checked, whether or not there is a GPU."""
+    path = shutil.which("nvcc")
+    if path is None:
+        return "not found"
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{path} does not answer ({type(error).__name__})"
+    release = [line for line in answer.stdout.splitlines() if "release" in line]
+    return f"{path}, {release[0].strip()}" if release else path

@@ -1,12 +1,14 @@
-"""Models and schemes as text: their formulas, what is declared and known of them, and the lists of all."""
+"""Models, schemes, samplers and densities as text: formulas, what is declared of them, and the lists of all."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from stochsim.report.tables import declared_text
 from stochsim.schemes import REGISTRY, Scheme
 from stochsim.sde import SDE
 
-__all__ = ["model_list", "model_text", "scheme_list", "scheme_text"]
+__all__ = ["density_list", "model_list", "model_text", "sampler_list", "scheme_list", "scheme_text"]
 
 CALCULI = {"ito": "Itô", "stratonovich": "Stratonovich"}
 ANSWERS = ("exact", "transition", "mean", "cov", "density", "stationary")
@@ -98,3 +100,57 @@ def model_list() -> str:
         known = ", ".join(record.answers)
         lines.append(f"{name:38} {sde.d:>2} {sde.m:>2}  {sde.noise_structure:12} {known:42} {record.summary}")
     return "\n".join(lines)
+
+
+def sampler_list() -> str:
+    """Every registered sampler on a line: Markov chains, then diffusions."""
+    return f"{_chain_list()}\n\n{_diffusion_list()}"
+
+
+def _chain_list() -> str:
+    from stochsim.mcmc import REGISTRY
+
+    lines = [f"{'Markov chain sampler':28} {'bias order':16} {'exact on Gaussians':19} {'strong':7} source"]
+    for name, cls in sorted(REGISTRY.items()):
+        claims = cls.claims
+        bias = "none, adjusted" if claims.adjusted else f"{claims.bias_order:g}"
+        exact = "–" if claims.adjusted else ", ".join(claims.exact_gaussian) or "–"
+        lines.append(f"{name:28} {bias:16} {exact:19} {_or_none(claims.strong_order):7} {claims.reference}")
+    return "\n".join(lines)
+
+
+def _diffusion_list() -> str:
+    from stochsim.diffusion import REGISTRY
+
+    lines = [f"{'diffusion sampler':28} {'kind':5} {'path':6} {'law':6} {'evaluations':12} {'starter':24} source"]
+    for name, record in sorted(REGISTRY.items()):
+        path, law = _orders(record, "path_order"), _orders(record, "law_order")
+        lines.append(
+            f"{name:28} {record.kind:5} {path:6} {law:6} {record.nfe:<12g} {record.starter:24} {record.reference}"
+        )
+    return "\n".join(lines)
+
+
+def _orders(record: Any, name: str) -> str:
+    """The claims of all variants: ``1``, or ``1-4``."""
+    found = [getattr(record.with_options(**options), name) for options in record.variants]
+    known = sorted({value for value in found if value is not None})
+    return "–" if not known else f"{known[0]:g}" if len(known) == 1 else f"{known[0]:g}-{known[-1]:g}"
+
+
+def density_list() -> str:
+    """Every density on a line: its class, and the first sentence of its docstring."""
+    from stochsim import densities
+    from stochsim.densities import Density
+
+    lines = [f"{'density':28} what it is"]
+    for name in sorted(densities.__all__):
+        value = getattr(densities, name)
+        if isinstance(value, type) and issubclass(value, Density) and value is not Density:
+            lines.append(f"{name:28} {_first_line(value)}")
+    lines.append(f"{'from_log_prob':28} {_first_line(densities.from_log_prob)}")
+    return "\n".join(lines)
+
+
+def _first_line(value: Any) -> str:
+    return " ".join((value.__doc__ or "").strip().split("\n\n")[0].split())

@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 import stochsim
-from stochsim import models, validation_plan, validation_run
+from stochsim import diffusion, mcmc, models
 from stochsim.cli import main
 from stochsim.codegen import cache
 from stochsim.report import read_run
 from stochsim.schemes import REGISTRY
 from stochsim.schemes.record import scheme
+from stochsim.validating import equations
+from stochsim.validating.task import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = '''
@@ -227,9 +229,20 @@ def test_list_has_every_scheme_and_model() -> None:
     assert "| `milstein` | Itô | commutative | 1 |" in call("list", "schemes", "--markdown").output
 
 
+def test_list_has_every_sampler_and_density() -> None:
+    text = call("list").output
+    assert all(f"\n{name} " in text for name in (*mcmc.REGISTRY, *diffusion.REGISTRY))
+    assert all(name in call("list", "densities").output for name in ("Gaussian", "Funnel", "from_log_prob"))
+    assert "milstein" not in call("list", "samplers").output
+    tables = call("list", "samplers", "--markdown").output
+    assert "| `BAOAB` | 2 | position |" in tables
+    assert "| `ddim` |" in tables
+    assert "give schemes or samplers" in refused("list", "models", "--markdown")
+
+
 def test_doctor_says_what_the_machine_has() -> None:
     text = call("doctor").output
-    for name in ("stochsim", "Python", "processor", "vectors", "numpy", "numba", "GPU", "kernel cache"):
+    for name in ("stochsim", "Python", "processor", "vectors", "numpy", "numba", "GPU", "CuPy", "nvcc", "kernel cache"):
         assert name in text
 
 
@@ -276,6 +289,32 @@ def test_validate_measures_strong_orders_stability_and_mutants(tmp_path: Path) -
     assert "0 not caught" in result.output
 
 
+def test_validate_measures_samplers_of_both_families(tmp_path: Path) -> None:
+    result = call("validate", "--quick", "--only", "/[bd][ad][ad][io]*", "--html", tmp_path)
+    assert result.exit_code == 0, result.output
+    facts, rows = read_run(tmp_path)
+    assert len(rows) == facts.planned
+    assert {row.family for row in rows} == {"mcmc", "diffusion"}
+    page = (tmp_path / "index.html").read_text()
+    assert "Markov-chain samplers" in page
+    assert "Diffusion samplers" in page
+
+
+def test_validate_ends_with_status_1_when_a_sampler_claims_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control for samplers: the Euler method of Langevin's equation, said to be of order 2."""
+
+    class Boastful(mcmc.REGISTRY["ULA"]):  # type: ignore[misc, name-defined]
+        claims = mcmc.Claims("nobody", bias_order=2, exact_gaussian=("position",), strong_order=1)
+
+    monkeypatch.setitem(mcmc.REGISTRY, "Boastful", Boastful)
+    result = call("validate", "--quick", "--family", "mcmc", "--only", "/Boastful/")
+    assert result.exit_code == 1, result.output
+    assert "CONTRADICTS: bias / Boastful / Gaussian" in result.output
+    assert "CONTRADICTS: bias / Boastful / quartic well" in result.output
+    assert "CONTRADICTS: exact / Boastful / Gaussian" in result.output
+    assert "strong, moments     Boastful" in result.output
+
+
 def test_validate_ends_with_status_1_when_a_declared_order_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control of the whole job: Milstein's scheme without its correction, still declared 1."""
 
@@ -290,7 +329,7 @@ def test_validate_ends_with_status_1_when_a_declared_order_is_refuted(monkeypatc
 
 
 def test_validate_that_breaks_ends_with_status_1_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(validation_run.MEASURES, "strong", lambda task: 1 / 0)
+    monkeypatch.setitem(equations.MEASURES, "strong", lambda task: 1 / 0)
     result = call("validate", "--quick", "--only", "/milstein/ornstein")
     assert result.exit_code == 1, result.output
     assert "failed: strong" in result.output
@@ -298,10 +337,10 @@ def test_validate_that_breaks_ends_with_status_1_and_goes_on(monkeypatch: pytest
 
 
 def test_an_interrupted_run_prints_and_reports_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(task: validation_plan.Task) -> Any:
+    def interrupted(task: Task) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(validation_run.MEASURES, "stability", interrupted)
+    monkeypatch.setitem(equations.MEASURES, "stability", interrupted)
     result = call("validate", "--quick", "--only", "*/euler_heun/*linear test*", "--html", tmp_path / "none")
     assert result.exit_code == 130, result.output
     assert "interrupted after 0 of 1 rows" in result.stderr

@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"plot", "_figure"}),
     frozenset({"report"}),
     frozenset({""}),
-    frozenset({"named", "listing", "doctor", "validation_plan", "validation_claims", "validation_run"}),
+    frozenset({"named", "listing", "doctor", "validating", "validation_claims"}),
     frozenset({"cli", "__main__"}),
 )
 FREE = frozenset({""})  # the lazy names of stochsim/__init__.py come from everywhere

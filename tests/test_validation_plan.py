@@ -11,21 +11,17 @@ from stochsim.errors import ParameterError
 from stochsim.report.rows import ClaimRow, OrderRow, StabilityRow
 from stochsim.schemes import REGISTRY
 from stochsim.schemes.record import scheme
+from stochsim.validating import equations
+from stochsim.validating.equation_problems import PROBLEMS, QUICK, problem, settings, surveyed
+from stochsim.validating.equation_rows import AMPLIFICATIONS
+from stochsim.validating.equations import keeps_linear
+from stochsim.validating.plan import FAMILIES, family, plan
+from stochsim.validating.run import measure, run
+from stochsim.validating.task import Task
 from stochsim.validation_claims import claims_of, find_claim, validation_folder
-from stochsim.validation_plan import (
-    PROBLEMS,
-    QUICK,
-    Task,
-    keeps_linear,
-    plan,
-    problem,
-    settings,
-    surveyed,
-)
-from stochsim.validation_run import AMPLIFICATIONS, measure, run
 
 SCHEMES = [s for s in REGISTRY.values() if not s.is_exact]
-FULL = plan()
+FULL = plan("sde")
 
 
 def rows_of(kind: str, tasks: list[Task]) -> set[tuple[str, str]]:
@@ -56,7 +52,7 @@ def test_every_scheme_is_surveyed_with_mutants_and_every_linear_one_for_stabilit
 
 
 def test_a_quick_run_has_every_scheme_and_is_a_small_part() -> None:
-    quick = plan(quick=True)
+    quick = plan("sde", quick=True)
     assert all(t.quick for t in quick)
     assert {s for s, _ in rows_of("strong", quick)} == {s.name for s in SCHEMES}
     assert {where for _, where in rows_of("weak", quick)} == set(QUICK)
@@ -70,7 +66,7 @@ def test_a_new_scheme_gets_its_rows_from_its_record(monkeypatch: pytest.MonkeyPa
 
     before = rows_of("strong", FULL)
     monkeypatch.setitem(REGISTRY, "mine", mine)
-    added = rows_of("strong", plan()) - before
+    added = rows_of("strong", plan("sde")) - before
     assert {s for s, _ in added} == {"mine"}
     assert {where for s, where in added} == {where for s, where in before if s == "euler_maruyama"}
 
@@ -82,7 +78,7 @@ def test_a_scheme_for_additive_noise_alone_is_measured_where_it_fits(monkeypatch
 
     monkeypatch.setitem(REGISTRY, "narrow", narrow)
     keeps_linear.cache_clear()
-    tasks = [t for t in plan() if "narrow" in t.schemes]
+    tasks = [t for t in plan("sde") if "narrow" in t.schemes]
     additive = {n for n in models.REGISTRY if "additive" in problem(n, "ito").noise_classes}
     assert {t.problem for t in tasks if t.kind == "strong"} == additive
     assert [t.problem for t in tasks if t.kind == "mutants"] == ["ornstein_uhlenbeck"]
@@ -96,7 +92,7 @@ def test_a_scheme_of_weak_variables_has_weak_rows_alone(monkeypatch: pytest.Monk
 
     monkeypatch.setitem(REGISTRY, "coin", coin)
     keeps_linear.cache_clear()
-    assert {t.kind for t in plan() if "coin" in t.schemes} == {"weak", "stability"}
+    assert {t.kind for t in plan("sde") if "coin" in t.schemes} == {"weak", "stability"}
 
 
 def test_settings_name_models_that_exist() -> None:
@@ -126,7 +122,7 @@ def test_schemes_that_differ_on_a_problem_do_not_share_a_task() -> None:
 
 
 def test_shared_rows_say_so_and_hold_the_same_numbers() -> None:
-    (task,) = list(plan(quick=True, only="weak/milstein/ornstein_uhlenbeck"))
+    (task,) = list(plan("sde", quick=True, only="weak/milstein/ornstein_uhlenbeck"))
     first, *others = measure(task)
     assert isinstance(first, OrderRow)
     assert first.same_as == ""
@@ -140,16 +136,26 @@ def test_the_tamed_scheme_does_not_keep_linear_equations_linear() -> None:
 
 
 def test_a_pattern_keeps_what_matches_kind_scheme_and_problem() -> None:
-    assert {t.kind for t in plan(only="stability")} == {"stability"}
-    one = plan(only="strong/milstein/arctan_brownian")
+    assert {t.kind for t in plan("sde", only="stability")} == {"stability"}
+    one = plan("sde", only="strong/milstein/arctan_brownian")
     assert [(t.kind, t.scheme, t.problem) for t in one] == [("strong", "milstein", "arctan_brownian")]
-    assert {t.problem for t in plan(only="weak/*/sinh_")} == {"sinh_brownian"}
-    assert plan(only="no such thing") == []
+    assert {t.problem for t in plan("sde", only="weak/*/sinh_")} == {"sinh_brownian"}
+    assert plan("sde", only="no such thing") == []
 
 
 def test_an_unknown_family_is_refused() -> None:
-    with pytest.raises(ParameterError, match="family is 'sdes'; give one of sde"):
+    with pytest.raises(ParameterError, match="family is 'sdes'; give one of sde, mcmc, diffusion"):
         plan("sdes")
+
+
+def test_every_family_offers_what_a_plan_needs() -> None:
+    for name in FAMILIES:
+        module = family(name)
+        tasks = list(module.tasks(True, 7))
+        assert {t.family for t in tasks} == {name}
+        assert {t.kind for t in tasks} <= set(module.MEASURES)
+        assert {t.seed for t in tasks} == {7}
+        assert {t.family for t in plan(name, quick=True)} == {name}
 
 
 def test_surveyed_models_fit_their_calculus() -> None:
@@ -160,7 +166,7 @@ def test_surveyed_models_fit_their_calculus() -> None:
 
 
 def test_every_linear_scheme_has_a_closed_form_of_its_amplification_and_meets_it() -> None:
-    stability = [t for t in plan(quick=True) if t.kind == "stability"]
+    stability = [t for t in plan("sde", quick=True) if t.kind == "stability"]
     assert {t.scheme for t in stability} == set(AMPLIFICATIONS)
     for task in stability:
         (row,) = measure(task)
@@ -171,7 +177,7 @@ def test_every_linear_scheme_has_a_closed_form_of_its_amplification_and_meets_it
 def test_the_amplification_of_another_scheme_is_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: Euler's closed form is off by u^2/2 for Milstein's scheme."""
     monkeypatch.setitem(AMPLIFICATIONS, "milstein", AMPLIFICATIONS["euler_maruyama"])
-    (row,) = measure(*plan(quick=True, only="stability/milstein"))
+    (row,) = measure(*plan("sde", quick=True, only="stability/milstein"))
     assert row.contradicts
 
 
@@ -179,7 +185,7 @@ def test_known_ends_of_stability() -> None:
     """At lambda h = -1, E|R|^2 = u for Euler's method and u + u^2/2 for Milstein's, so u = 1 and sqrt(3) - 1."""
     bounds = {}
     for name in ("euler_maruyama", "milstein"):
-        (row,) = measure(*plan(quick=True, only=f"stability/{name}"))
+        (row,) = measure(*plan("sde", quick=True, only=f"stability/{name}"))
         assert isinstance(row, StabilityRow)
         bounds[name] = row.bound
     assert bounds["euler_maruyama"] == pytest.approx(1.0, abs=1e-9)
@@ -195,9 +201,7 @@ def test_a_refused_measurement_becomes_a_row_with_the_reason() -> None:
 
 
 def test_a_broken_measurement_becomes_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stochsim import validation_run
-
-    monkeypatch.setitem(validation_run.MEASURES, "weak", lambda task: 1 / 0)
+    monkeypatch.setitem(equations.MEASURES, "weak", lambda task: 1 / 0)
     (row,) = measure(Task("weak", "milstein", "geometric_brownian_motion", "auto", 0))
     assert row.failed
     assert "ZeroDivisionError" in row.explanation
@@ -265,10 +269,10 @@ def test_a_claim_that_is_not_there_is_refused(folder: Path) -> None:
 
 
 def test_processes_give_the_rows_that_one_process_gives(folder: Path) -> None:
-    tasks = claim_tasks(folder)[:2] + plan(quick=True, only="weak/euler_maruyama/ornstein_uhlenbeck")
+    tasks = claim_tasks(folder)[:2] + plan("sde", quick=True, only="weak/euler_maruyama/ornstein_uhlenbeck")
 
     def plain(processes: int) -> list[str]:
-        rows = [row for group in run(tasks, processes) for row in group]
+        rows = [row for done in run(tasks, processes) for row in done.rows]
         return sorted(json.dumps({**vars(row), "seconds": 0}, default=str) for row in rows)
 
     assert plain(2) == plain(1)

@@ -140,7 +140,7 @@ def within(process: Process, weight: float, low: float, high: float) -> Callable
     process : Process
     weight : float
     low, high : float
-        σ_lo and σ_hi of Kynkäänniemi et al. 2024 (eq. 5).
+        σ_lo and σ_hi of Kynkäänniemi et al. 2024.
 
     Raises
     ------
@@ -186,15 +186,15 @@ def given_label(mixture: GaussianMixture, labels: Any, label: Any) -> GaussianMi
     nfe=lambda o: 1 + 2 * o["corrections"],
     parametrisation="score",
     aliases=("PCG",),
-    reference="Bradley & Nakkiran 2024, algorithm 2",
+    reference="Bradley & Nakkiran 2024, algorithm 1",
     register=False,
 )
 def predictor_corrector_guidance(model: Any, x: Any, grid: Any, noise: Any, *, corrections: int = 1) -> Iterator[Any]:
     """DDIM's step of the conditional model, then Langevin steps on p_c^γ p_u^(1-γ) at the new level.
 
     A Langevin step is x' = x + δ s + √(2δ) z with δ = ½ ∫ g² over the step, in the scale of the new time. With one
-    correction this becomes, as steps shrink, the reverse equation guided by (1 + γ)/2 (their theorem 3: γ = 2γ' - 1
-    where γ' guides DDPM); with many it draws from the tilted law.
+    correction this becomes, as steps shrink, the reverse equation guided by (1 + γ)/2 (their theorem: γ = 2γ' - 1 where
+    γ' guides DDPM); with many it draws from the tilted law.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def constant_noise(scale: float = 1.0) -> Noise:
 
 
 def sigma_noise(interpolant: Interpolant, scale: float = 1.0) -> Noise:
-    """ε = c a(t), the level of the source (SiT: Ma et al. 2024, section 3.4 and its code)."""
+    """ε = c a(t), the level of the source (SiT: Ma et al. 2024)."""
     return lambda t: scale * interpolant.a(t)
 
 
@@ -67,7 +67,7 @@ ONE = constant_noise()
     kind="sde",
     law_order=1,
     parametrisation="velocity",
-    reference="Albergo, Boffi & Vanden-Eijnden 2023, eqs. 2.30-2.33 and algorithm 5",
+    reference="Albergo, Boffi & Vanden-Eijnden 2023, section 2.4: forward and backward SDEs; Maruyama 1955",
     register=False,
 )
 def stochastic_euler(model: Any, x: Any, grid: Any, noise: Any, *, epsilon: Noise = ONE) -> Iterator[Any]:
@@ -94,7 +94,7 @@ def stochastic_euler(model: Any, x: Any, grid: Any, noise: Any, *, epsilon: Nois
     nfe=2,
     parametrisation="velocity",
     variants=({}, {"place": "first"}),
-    reference="Ma et al. 2024, appendix (SiT's Heun sampler) for place='first'; Strang 1968 for 'halves'",
+    reference="Ma et al. 2024 (SiT's Heun sampler) for place='first'; Strang 1968 for 'halves'",
     register=False,
 )
 def stochastic_heun(
@@ -116,19 +116,18 @@ def stochastic_heun(
     if place not in PLACES:
         raise ParameterError(f"place is {place!r}; give one of {', '.join(PLACES)}")
     t, *_ = model.tables(grid)
+    share = 0.5 if place == "halves" else 1.0
     for i in range(len(t) - 1):
         h, sign = t[i + 1] - t[i], 1.0 if t[i + 1] > t[i] else -1.0
-        share = 0.5 if place == "halves" else 1.0
-
-        def kick(y: Any, k: int, h: float = h, time: float = 0.5 * (t[i] + t[i + 1]), share: float = share) -> Any:
-            return y + sqrt(2.0 * epsilon(time) * abs(h) * share) * noise(k, y.shape)
-
-        def drift(y: Any, time: float, sign: float = sign) -> Any:
-            return model.velocity(y, time) + (sign * epsilon(time)) * model.score(y, time)
-
-        x = kick(x, 2 * i)
-        first = drift(x, t[i])
-        x = x + (0.5 * h) * (first + drift(x + h * first, t[i + 1]))
+        kick = sqrt(2.0 * epsilon(0.5 * (t[i] + t[i + 1])) * abs(h) * share)
+        x = x + kick * noise(2 * i, x.shape)
+        first = _drift(model, x, t[i], sign * epsilon(t[i]))
+        x = x + (0.5 * h) * (first + _drift(model, x + h * first, t[i + 1], sign * epsilon(t[i + 1])))
         if place == "halves":
-            x = kick(x, 2 * i + 1)
+            x = x + kick * noise(2 * i + 1, x.shape)
         yield x
+
+
+def _drift(model: Any, x: Any, t: float, epsilon: float) -> Any:
+    v = model.velocity(x, t)
+    return v if epsilon == 0.0 else v + epsilon * model.score(x, t)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stochsim.columns import eager
+from stochsim.columns.evaluate import Evaluator
 from stochsim.columns.ops import dot, matvec, repeat, segment_sums, softmax, total
 from stochsim.columns.tracing import on_device
 from stochsim.densities import GaussianMixture
@@ -54,7 +55,7 @@ NO_LATENT = Latent("none", lambda t: 0.0, lambda t: 0.0)
 
 
 def bridge_latent(scale: float = 2.0) -> Latent:
-    """γ = √(c t (1 - t)), of a Brownian bridge (Albergo, Boffi & Vanden-Eijnden 2023, table 8 with c = 2)."""
+    """γ = √(c t (1 - t)), of a Brownian bridge (Albergo, Boffi & Vanden-Eijnden 2023, section 4, with c = 2)."""
     return Latent(f"bridge {scale:g}", lambda t: scale * t * (1.0 - t), lambda t: 0.5 * scale * (1.0 - 2.0 * t))
 
 
@@ -98,7 +99,7 @@ class Interpolant:
 
 
 def linear(latent: Latent = NO_LATENT) -> Interpolant:
-    """a = 1 - t, b = t (Albergo, Boffi & Vanden-Eijnden 2023, table 8; without latent: Liu, Gong & Liu 2023)."""
+    """a = 1 - t, b = t (Albergo, Boffi & Vanden-Eijnden 2023, section 4; without latent: Liu, Gong & Liu 2023)."""
     return Interpolant("linear", lambda t: 1.0 - t, lambda t: t, lambda t: -1.0, lambda t: 1.0, latent)
 
 
@@ -112,7 +113,7 @@ def trigonometric(latent: Latent = NO_LATENT) -> Interpolant:
 
 
 def encoding_decoding() -> Interpolant:
-    """a = cos²(πt) until t = ½, b = cos²(πt) from there, γ = sin²(πt): all is noise halfway (the same table 8)."""
+    """a = cos²(πt) until t = ½, b = cos²(πt) from there, γ = sin²(πt): all is noise halfway (the same section)."""
     return Interpolant(
         "encoding-decoding",
         lambda t: cos(pi * t) ** 2 if t < 0.5 else 0.0,
@@ -296,4 +297,4 @@ class Interpolation:
 
     def _value(self, formula: Any, x: Any, method: str = "value") -> Any:
         xp = eager.module(x)
-        return getattr(formula if xp is np else on_device(formula, xp.asarray), method)(x)
+        return Evaluator(formula if xp is np else on_device(formula, xp.asarray), method)(x)

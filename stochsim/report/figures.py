@@ -11,7 +11,9 @@ from stochsim import plot
 from stochsim.orders.stability import StabilityRegion
 from stochsim.report.rows import OrderRow, StabilityRow
 
-__all__ = ["Figure", "order_figures", "stability_figure"]
+__all__ = ["Figure", "group_figures", "order_figures", "stability_figure"]
+
+MOST_CURVES = 7  # of a figure, so that their labels stand apart
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,27 @@ def _figure(key: tuple[str, str], rows: Sequence[OrderRow]) -> Figure:
     title = f"{problem}: {kind} order by {' and '.join(sorted({r.method for r in rows}))}"
     svg = plot.to_svg(plot.order([r.estimate() for r in drawn]), title)
     return Figure(title, svg, "Same formula here: " + ", ".join(shared) + "." if shared else "")
+
+
+def group_figures(rows: Sequence[OrderRow]) -> list[Figure]:
+    """Figures of a family with many samplers: those of one kind, problem and declared order together, some at a time.
+
+    Parameters
+    ----------
+    rows : sequence of OrderRow
+        Those that declare nothing, or have fewer than two positive errors, are left out.
+    """
+    groups: dict[tuple[str, str, float], list[OrderRow]] = {}
+    for row in rows:
+        if row.declared is not None and sum(e > 0.0 for e in row.errors) > 1:
+            groups.setdefault((row.kind, row.problem, row.declared), []).append(row)
+    drawn = []
+    for (kind, problem, declared), group in sorted(groups.items()):
+        for first in range(0, len(group), MOST_CURVES):
+            part = group[first : first + MOST_CURVES]
+            title = f"{kind} on {problem}, order {declared:g} declared"
+            drawn.append(Figure(title, plot.to_svg(plot.order([r.estimate() for r in part]), title)))
+    return drawn
 
 
 def stability_figure(rows: Sequence[StabilityRow]) -> Figure | None:

@@ -10,16 +10,18 @@ from typing import Any
 
 from stochsim.errors import ParameterError
 from stochsim.report import tables
-from stochsim.report.rows import ClaimRow, MutantRow, OrderRow, Row, RunFacts, StabilityRow
+from stochsim.report.rows import CheckRow, ClaimRow, MutantRow, OrderRow, Row, RunFacts, StabilityRow
 
 __all__ = ["FILE_NAME", "render", "write_page"]
 
 FILE_NAME = "index.html"
 TEMPLATE = "page.html.j2"
+EQUATIONS = "sde"  # the family whose orders are shown by problem, the others' by sampler
+TITLES = {"mcmc": "Markov-chain samplers", "diffusion": "Diffusion samplers"}
 COLOURS = {  # classes of the style sheet
     "confirmed": "good", "exact": "good", "holds": "good", "all caught": "good", "higher than declared": "more",
     "measured": "plain", "wrong limit": "bad", "lower than declared": "bad", "failed": "bad", "differs": "bad",
-    "does not hold": "bad",
+    "does not hold": "bad", "control not caught": "bad", "diverged": "bad",
 }  # fmt: skip
 
 
@@ -72,12 +74,14 @@ def render(run: RunFacts, rows: Sequence[Row]) -> str:
     )  # fmt: skip
     environment.filters |= {"colour": colour, "number": number, "duration": duration}
     environment.globals["measured"] = tables.measured
-    orders = sorted((r for r in rows if isinstance(r, OrderRow)), key=_place(rows))
-    surveys = [r for r in rows if isinstance(r, MutantRow)]
+    ours = [r for r in rows if r.family == EQUATIONS]
+    orders = sorted((r for r in ours if isinstance(r, OrderRow)), key=_place(ours))
     stability = [r for r in rows if isinstance(r, StabilityRow)]
     drawn = figures.order_figures(orders)
+    others = [name for name in dict.fromkeys(r.family for r in rows if not isinstance(r, ClaimRow)) if name != EQUATIONS]
     return environment.get_template(TEMPLATE).render(
-        run=run, rows=rows, orders=orders, surveys=surveys, stability=stability,
+        run=run, rows=rows, orders=orders, surveys=[r for r in ours if isinstance(r, MutantRow)], stability=stability,
+        families=[Section(name, rows, figures.group_figures) for name in others],
         claims=[r for r in rows if isinstance(r, ClaimRow)],
         counts=tables.counts(rows), sentences=tables.summary(rows), bad=[r for r in rows if r.contradicts or r.failed],
         matrices=[m for m in (Matrix(orders, "strong"), Matrix(orders, "weak")) if m.schemes],
@@ -117,6 +121,42 @@ class Matrix:
         problem, scheme : str
         """
         return self._cells.get((problem, scheme))
+
+
+class Section:
+    """What a family of samplers shows: a line for each sampler, its checks, mutants and figures.
+
+    Parameters
+    ----------
+    name : str
+        Of the family.
+    rows : sequence of Row
+        Of the whole run.
+    draw : callable
+        Figures of rows.
+    """
+
+    def __init__(self, name: str, rows: Sequence[Row], draw: Callable[[Sequence[OrderRow]], Any]) -> None:
+        own = [r for r in rows if r.family == name]
+        self.name, self.title = name, TITLES.get(name, name)
+        self.orders = sorted((r for r in own if isinstance(r, OrderRow)), key=lambda r: (r.scheme, r.kind, r.problem))
+        self.checks = sorted((r for r in own if isinstance(r, CheckRow)), key=lambda r: (r.kind, r.scheme))
+        self.mutants = [r for r in own if isinstance(r, MutantRow)]
+        self.figures = draw(self.orders)
+        self.columns = sorted({(r.kind, r.problem) for r in self.orders})
+        self.schemes = list(dict.fromkeys(r.scheme for r in self.orders))
+        self._cells = {(r.scheme, r.kind, r.problem): r for r in self.orders}
+
+    def cell(self, scheme: str, column: tuple[str, str]) -> OrderRow | None:
+        """The row of a sampler, or None where nothing was measured.
+
+        Parameters
+        ----------
+        scheme : str
+        column : tuple of str
+            Kind and problem.
+        """
+        return self._cells.get((scheme, *column))
 
 
 def colour(row: Row) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from stochsim.orders.estimate import OrderEstimate
 
-__all__ = ["FAILED", "NOT_MEASURED", "ClaimRow", "MutantRow", "OrderRow", "Row", "RunFacts", "StabilityRow"]
+__all__ = ["FAILED", "NOT_MEASURED", "CheckRow", "ClaimRow", "MutantRow", "OrderRow", "Row", "RunFacts", "StabilityRow"]
 
-FLAGS = ("wrong limit", "lower than declared")
+FLAGS = ("wrong limit", "lower than declared", "diverged")
 NOT_MEASURED = "not measured"
 FAILED = "failed"
 
@@ -25,15 +25,15 @@ class OrderRow:
     Attributes
     ----------
     family, kind, scheme, problem, method : str
-        ``kind`` is "strong" or "weak".
+        ``kind`` is "strong", "weak", "bias", "path", "law", ...
     noise : str
-        The most telling noise class of the problem.
+        The most telling noise class of an equation; of a diffusion sampler its process, and what else decides.
     declared, order : float or None
         None where nothing is declared, or measured.
     statistical, model : float
         The two parts of the half-width.
     verdict, explanation, reference, limit : str
-        As in `OrderEstimate`; beside its verdicts "not measured" (refused, with the reason) and "failed".
+        As in `OrderEstimate`; beside its verdicts "diverged", "not measured" (refused, with the reason) and "failed".
     judged : bool
         False outside the hypotheses of the scheme's theorem: measured, never a contradiction.
     same_as : str
@@ -133,6 +133,8 @@ class MutantRow:
         For each mutant ``name``, ``kind`` (equivalent or faulty), ``subtle``, ``order``, ``verdict`` and
         ``caught_by`` (list of order, limit, moments, formula).
     n_paths : int
+    required : bool
+        Whether a mutant that survives counts against the tests.
     seconds : float
     """
 
@@ -144,6 +146,7 @@ class MutantRow:
     original: str
     findings: list[dict[str, Any]]
     n_paths: int
+    required: bool = False
     seconds: float = 0.0
 
     def faulty(self) -> list[dict[str, Any]]:
@@ -166,8 +169,8 @@ class MutantRow:
 
     @property
     def contradicts(self) -> bool:
-        """Whether the unmutated scheme itself is refuted."""
-        return self.original in FLAGS
+        """Whether the unmutated scheme itself is refuted, or a mutant survives that must not."""
+        return self.original in FLAGS or (self.required and bool(self.survivors()))
 
     @property
     def explanation(self) -> str:
@@ -179,7 +182,7 @@ class MutantRow:
             parts.append("not caught: " + ", ".join(f["name"] for f in self.survivors()))
         if self.false_alarms():
             parts.append("flagged though equivalent: " + ", ".join(f["name"] for f in self.false_alarms()))
-        return "; ".join([*parts, f"unmutated: {self.original}"])
+        return "; ".join([*parts, f"unmutated: {self.original}"] if self.original else parts)
 
     failed = False
 
@@ -278,7 +281,59 @@ class ClaimRow:
         return self.holds is None
 
 
-Row = OrderRow | MutantRow | StabilityRow | ClaimRow
+@dataclass(frozen=True, kw_only=True)
+class CheckRow:
+    """A property that holds or does not, with a negative control that must fail.
+
+    Attributes
+    ----------
+    family, kind, scheme, problem : str
+        ``kind`` is "exact" or "invariance".
+    holds : bool
+    value, threshold : float
+        What was measured, and what it was compared with: it holds below.
+    control : str
+        What was made wrong in the negative control.
+    control_fails : bool
+        Whether the wrong one was found out.
+    explanation : str
+    n_paths : int
+        Chains; 0 without Monte Carlo.
+    false_alarm : float
+        Probability that what is right fails; 0 without Monte Carlo.
+    seconds : float
+    """
+
+    family: str
+    kind: str
+    scheme: str
+    problem: str
+    holds: bool
+    value: float
+    threshold: float
+    control: str
+    control_fails: bool
+    explanation: str
+    n_paths: int = 0
+    false_alarm: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """The result: "holds", "does not hold", or "control not caught": the check has no power."""
+        if not self.holds:
+            return "does not hold"
+        return "holds" if self.control_fails else "control not caught"
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the property is refuted, or the check is blind."""
+        return not (self.holds and self.control_fails)
+
+    failed = False
+
+
+Row = OrderRow | MutantRow | StabilityRow | CheckRow | ClaimRow
 
 
 @dataclass(frozen=True, kw_only=True)

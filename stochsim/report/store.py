@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any
 
 from stochsim.errors import ParameterError
-from stochsim.report.rows import ClaimRow, MutantRow, OrderRow, Row, RunFacts, StabilityRow
+from stochsim.report.rows import CheckRow, ClaimRow, MutantRow, OrderRow, Row, RunFacts, StabilityRow
 
 __all__ = ["FILE_NAME", "Store", "read_run"]
 
 FILE_NAME = "rows.jsonl"
-_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, ClaimRow)}
+_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, CheckRow, ClaimRow)}
 
 
 def as_line(record: Row | RunFacts) -> str:

@@ -7,9 +7,12 @@ from typing import Any
 
 from stochsim.errors import ParameterError
 from stochsim.orders.digits import with_interval
-from stochsim.report.rows import FAILED, FLAGS, NOT_MEASURED, ClaimRow, MutantRow, OrderRow, Row, StabilityRow
+from stochsim.report.rows import FAILED, FLAGS, NOT_MEASURED, CheckRow, ClaimRow, MutantRow, OrderRow, Row, StabilityRow
 
-__all__ = ["counts", "line", "measured", "method_table", "readme_faults", "readme_table", "summary"]
+__all__ = [
+    "counts", "declared_columns", "line", "measured", "method_table", "readme_faults", "readme_table", "summary",
+    "table_faults",
+]  # fmt: skip
 
 BEGIN, END = "<!-- methods:begin -->", "<!-- methods:end -->"
 VERDICTS = (
@@ -50,6 +53,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         return row.kind, row.scheme, row.problem, "", f"{caught} of {len(row.faulty())}", row.verdict
     if isinstance(row, StabilityRow):
         return row.kind, row.scheme, row.problem, "", "", row.verdict
+    if isinstance(row, CheckRow):
+        return row.kind, row.scheme, row.problem, f"< {row.threshold:g}", f"{row.value:.2g}", row.verdict
     return row.kind, row.name, row.statement, "", "", row.verdict
 
 
@@ -94,6 +99,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
         lines.append("orders: " + ", ".join(f"{n} {name}" for name, n in orders.items()))
     if surveys := [r for r in rows if isinstance(r, MutantRow)]:
         lines.append(_mutant_sentence(surveys))
+    if checks := [r for r in rows if isinstance(r, CheckRow)]:
+        lines.append(_check_sentence(checks))
     if claims := [r for r in rows if isinstance(r, ClaimRow)]:
         lines.append(f"claims: {sum(bool(r.holds) for r in claims)} of {len(claims)} hold")
     for row in rows:
@@ -111,6 +118,13 @@ def _mutant_sentence(surveys: Sequence[MutantRow]) -> str:
         f"mutants: {len(faulty)} faulty ({subtle} subtle), {survivors} not caught; {equivalent} equivalent, "
         f"{alarms} flagged"
     )
+
+
+def _check_sentence(checks: Sequence[CheckRow]) -> str:
+    blind = sum(not r.control_fails for r in checks)
+    kinds = {kind: [r for r in checks if r.kind == kind] for kind in dict.fromkeys(r.kind for r in checks)}
+    held = ", ".join(f"{sum(r.holds for r in rows)} of {len(rows)} of {kind} hold" for kind, rows in kinds.items())
+    return f"checks: {held}; {blind} negative controls not caught"
 
 
 def _name(row: Row) -> tuple[str, ...]:
@@ -174,21 +188,23 @@ def _ranges(rows: Sequence[OrderRow]) -> str:
     return ", ".join(parts) or "–"
 
 
-def readme_table(text: str) -> str:
-    """The table between the markers of a README.
+def readme_table(text: str, begin: str = BEGIN, end: str = END) -> str:
+    """The table between two markers of a page.
 
     Parameters
     ----------
     text : str
+    begin, end : str
+        Default: those of the table of methods.
 
     Raises
     ------
     ParameterError
         If the markers are missing.
     """
-    if BEGIN not in text or END not in text:
-        raise ParameterError(f"the text has no {BEGIN} ... {END}; put both where the table of methods goes")
-    return text.split(BEGIN)[1].split(END)[0].strip()
+    if begin not in text or end not in text:
+        raise ParameterError(f"the text has no {begin} ... {end}; put both where the table of methods goes")
+    return text.split(begin)[1].split(end)[0].strip()
 
 
 def readme_faults(text: str) -> list[str]:
@@ -204,7 +220,18 @@ def readme_faults(text: str) -> list[str]:
     ParameterError
         If the markers are missing.
     """
-    found, wanted = _declared_columns(readme_table(text)), _declared_columns(method_table())
+    return table_faults(readme_table(text), method_table())
+
+
+def table_faults(shown: str, made: str) -> list[str]:
+    """Where the columns of a table that are not measured differ from those of another.
+
+    Parameters
+    ----------
+    shown, made : str
+        Tables in Markdown: of a page, and from the records.
+    """
+    found, wanted = declared_columns(shown), declared_columns(made)
     missing = [f"{name} is missing" for name in wanted if name not in found]
     extra = [f"{name} is no registered method" for name in found if name not in wanted]
     stale = [
@@ -215,6 +242,14 @@ def readme_faults(text: str) -> list[str]:
     return missing + extra + stale
 
 
-def _declared_columns(table: str) -> dict[str, tuple[str, ...]]:
-    cells = [[c.strip() for c in row.strip("|").split("|")] for row in table.splitlines()[2:]]
-    return {c[0]: (c[1], c[2], c[3], c[5]) for c in cells if len(c) == 7}
+def declared_columns(table: str) -> dict[str, tuple[str, ...]]:
+    """Rows by their first cell, without the columns whose heads begin with "measured".
+
+    Parameters
+    ----------
+    table : str
+        In Markdown.
+    """
+    head, _, *rows = [[c.strip() for c in row.strip("|").split("|")] for row in table.splitlines()]
+    kept = [i for i, title in enumerate(head) if i and not title.startswith("measured")]
+    return {row[0]: tuple(row[i] for i in kept) for row in rows if len(row) == len(head)}

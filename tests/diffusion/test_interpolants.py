@@ -1,4 +1,4 @@
-"""Interpolants between mixtures: fields against independent formulas, marginals that no ε changes, orders of samplers."""
+"""Interpolants between mixtures: fields against other formulas, marginals that no ε changes, orders of samplers."""
 
 from typing import Any
 
@@ -74,8 +74,8 @@ def test_laws_and_velocity_satisfy_the_continuity_equation(path: Any) -> None:
     """∂ log p/∂t + div b + b·s = 0; a velocity off by 0.01 breaks it."""
     between = Interpolation(SOURCE, TARGET, path)
     for t in (0.15, 0.4, 0.8):
-        assert continuity_residual(between, t) < 2e-8
-        assert continuity_residual(between, t, 0.01) > 1e-3
+        assert continuity_residual(between, t) < 1e-9
+    assert continuity_residual(between, 0.4, 0.01) > 1e-3
 
 
 @path_of
@@ -118,12 +118,11 @@ def moments_of_the_sde(between: Interpolation, epsilon: Any, wrong: float = 0.0)
         return np.concatenate([A @ mean + drift[:, 0], (A @ cov + cov @ A.T + 2.0 * e * np.eye(2)).reshape(-1)])
 
     start = np.concatenate([NEAR.mean, NEAR.covariance.reshape(-1)])
-    end = solve_ivp(rate, (0.0, 1.0), start, method="DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
+    end = solve_ivp(rate, (0.0, 1.0), start, method="DOP853", rtol=1e-11, atol=1e-12).y[:, -1]
     return end[:2], end[2:].reshape(2, 2)
 
 
-@pytest.mark.parametrize("path", PATHS[:2] + PATHS[4:5], ids=lambda p: f"{p.name}, {p.latent.name}")
-@pytest.mark.parametrize("epsilon", NOISES)
+@pytest.mark.parametrize(("path", "epsilon"), list(zip([PATHS[1], PATHS[4], PATHS[2]] * 2, NOISES, strict=True)))
 def test_no_noise_changes_the_marginals(path: Any, epsilon: Any) -> None:
     mean, cov = moments_of_the_sde(Interpolation(NEAR, FAR, path), epsilon)
     np.testing.assert_allclose(mean, FAR.mean, atol=1e-10)
@@ -142,7 +141,7 @@ def test_the_sbdm_noise_is_half_the_squared_diffusion_of_the_process() -> None:
 
 
 def test_policies_of_flow_grpo_keep_the_marginals() -> None:
-    """dx = [v + σ²/(2t) (x + (1 - t) v)] dt + σ dw, backwards from noise at t = 1, has ε = σ²/2: its drift is v - ε s."""
+    """dx = [v + σ²/(2t) (x + (1 - t) v)] dt + σ dw back from noise at t = 1 has the drift v - ε s with ε = σ²/2."""
     t, sigma = 0.35, 0.8
     model = Model(TARGET, Flow())
     v = model.velocity(X, t)
@@ -153,7 +152,7 @@ def test_policies_of_flow_grpo_keep_the_marginals() -> None:
 def law_errors(sampler: Any, between: Interpolation, falling: bool = False) -> list[float]:
     errors = []
     start, end = (between.target, between.source) if falling else (between.source, between.target)
-    for n in (20, 40, 80, 160):
+    for n in (24, 48, 96):
         grid = np.linspace(1.0, 0.0, n + 1) if falling else np.linspace(0.0, 1.0, n + 1)
         whole = affine_map(lambda x, noise, grid=grid: sampler(between, x, grid, noise), 2)
         mean, cov = whole.law(start.mean, start.covariance)
@@ -209,9 +208,9 @@ def test_an_interpolant_with_the_right_latent_is_the_schroedinger_bridge() -> No
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ParameterError, match="multiplied|equal numbers"):
+    with pytest.raises(ParameterError, match="give equal numbers"):
         Interpolation(SOURCE, Gaussian([0.0], 1.0), linear())
-    with pytest.raises(ParameterError, match="t is 1.5"):
+    with pytest.raises(ParameterError, match=r"t is 1\.5"):
         Interpolation(SOURCE, TARGET, linear()).velocity(X, 1.5)
     with pytest.raises(ParameterError, match="place is 'last'"):
         stochastic_heun.with_options(place="last")(Interpolation(NEAR, FAR, linear()), X, [0.0, 1.0], no_noise)
