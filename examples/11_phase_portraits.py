@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 import stochsim as ss
-from stochsim.mcmc.integrators import LEAPFROG, OMELYAN, YOSHIDA
+from stochsim.mcmc.hamiltonian.integrators import LEAPFROG, OMELYAN, YOSHIDA
 
 well = ss.densities.DoubleWell(barrier=2.0)
 START = (0.0, 1.2)

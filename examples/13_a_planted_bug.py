@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import stochsim as ss
 from stochsim.columns.ops import sqrt
-from stochsim.mcmc.overdamped import MALA, Evaluated, metropolis
+from stochsim.mcmc.langevin.overdamped import MALA, Evaluated, metropolis
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 
 import stochsim as ss
-from stochsim.diffusion.guidance import Guided, predictor_corrector_guidance
-from stochsim.diffusion.guided_laws import guided_map, tilted_gaussian
+from stochsim.diffusion.guidance.composed import Guided, predictor_corrector_guidance
+from stochsim.diffusion.guidance.guided_laws import guided_map, tilted_gaussian
 from stochsim.laws import affine_map
 
 given, anything = (ss.densities.Gaussian([0.0], [c]) for c in (0.2, 1.0))

@@ -199,8 +199,8 @@ def exact_law(sampler: Any, target: Any, *arguments: Any, **options: Any) -> Exa
         What the sampler's law depends on: of diffusion samplers, process and grid; of chains the number of steps
         (default: the stationary law).
     **options : object
-        Of diffusion samplers, ``start``: "exact", "prior" or (mean, covariance) of the first state; of chains ``x0`` and
-        ``covariance`` of the start (default N(0, I)).
+        Of diffusion samplers, ``start``: "exact", "prior" or (mean, covariance) of the first state; of chains ``x0``
+        and ``covariance`` of the start (default N(0, I)).
 
     Returns
     -------

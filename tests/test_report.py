@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from stochsim.errors import ParameterError
 from stochsim.report import (
+    CheckRow,
     ClaimRow,
     MutantRow,
     OrderRow,
@@ -23,7 +25,7 @@ from stochsim.report import (
     write_page,
 )
 from stochsim.report import tables as tables_of
-from stochsim.report.figures import order_figures, stability_figure
+from stochsim.report.figures import group_figures, order_figures, stability_figure
 from stochsim.report.page import colour, duration, render
 from stochsim.report.store import FILE_NAME, as_line, from_line
 from stochsim.report.tables import BEGIN, END, line, measured, readme_faults, readme_table, summary
@@ -71,7 +73,11 @@ def stability_row(scheme: str = "euler_maruyama", deviation: float | None = 1e-1
 
 
 CLAIM = ClaimRow(family="sde", name="it_holds", statement="It holds.", source="Nobody", holds=True, explanation="4.0")
-ROWS: list[Row] = [order_row(), mutant_row(finding("noise x 0.95")), stability_row(), CLAIM]
+CHECK = CheckRow(
+    family="mcmc", kind="invariance", scheme="MALA", problem="mixture of two", holds=True, value=0.4, threshold=1.0,
+    control="uniforms squared", control_fails=True, explanation="0.4 of its threshold", n_paths=64, false_alarm=1e-4,
+)  # fmt: skip
+ROWS: list[Row] = [order_row(), mutant_row(finding("noise x 0.95")), stability_row(), CHECK, CLAIM]
 
 
 # --- rows and their file -------------------------------------------------------------------------------------
@@ -131,7 +137,7 @@ def test_a_folder_that_cannot_be_written_and_a_run_that_is_not_there_are_refused
 # --- verdicts ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", ["wrong limit", "lower than declared"])
+@pytest.mark.parametrize("verdict", ["wrong limit", "lower than declared", "diverged"])
 def test_only_a_judged_row_contradicts(verdict: str) -> None:
     assert order_row(verdict=verdict).contradicts
     assert not order_row(verdict=verdict, judged=False).contradicts
@@ -187,6 +193,7 @@ def test_the_summary_names_what_contradicts_or_failed() -> None:
     assert "failed: strong / milstein / geometric_brownian_motion: boom" in text
     assert "1 faulty (1 subtle), 0 not caught" in text
     assert "claims: 1 of 1 hold" in text
+    assert "checks: 1 of 1 of invariance hold; 0 negative controls not caught" in text
     assert "CONTRADICTS" not in "\n".join(summary(ROWS))
 
 
@@ -259,6 +266,35 @@ def test_the_page_shows_mutants_machine_and_options(page: str) -> None:
     assert "not caught: drift x 0.99" in page
     assert "quick True" in page
     assert "It holds." in page
+
+
+def test_a_page_has_a_section_for_each_family_of_samplers() -> None:
+    wrong = replace(mutant_row(finding("cold start", caught_by=())), family="diffusion", required=True, original="")
+    rows: list[Row] = [
+        *ROWS, order_row(family="mcmc", kind="bias", scheme="BAOAB", problem="quartic well", declared=2.0, order=2.01),
+        order_row(family="diffusion", kind="path", scheme="ddim", problem="two modes", verdict="diverged"), wrong,
+    ]  # fmt: skip
+    text = render(FACTS, rows)
+    assert text.index('id="mcmc"') < text.index('id="diffusion"')
+    assert "uniforms squared: found" in text
+    assert "bias on quartic well, order 2 declared" in text
+    assert "2 rows contradict" in text  # what diverged, and the mutant that survives
+
+
+def test_figures_of_samplers_are_few() -> None:
+    rows = [order_row(kind="path", scheme=f"s{i}", problem=p) for i in range(9) for p in ("one", "two")]
+    laws = [order_row(kind="law", scheme="s0"), order_row(kind="law", scheme="noisy", problem="one")]
+    titles = [figure.title for figure in group_figures([*rows, *laws])]
+    assert titles == ["law on one, order 1 declared", *["path on two, order 1 declared"] * 2]
+    assert group_figures([order_row(kind="terminal", declared=None)]) == []
+
+
+@pytest.mark.parametrize(("holds", "found", "verdict"), [
+    (True, True, "holds"), (True, False, "control not caught"), (False, True, "does not hold"),
+])  # fmt: skip
+def test_a_check_holds_if_its_control_fails(holds: bool, found: bool, verdict: str) -> None:
+    row = replace(CHECK, holds=holds, control_fails=found)
+    assert (row.verdict, row.contradicts) == (verdict, verdict != "holds")
 
 
 def test_a_page_without_contradictions_says_so() -> None:

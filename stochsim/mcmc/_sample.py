@@ -176,7 +176,7 @@ def _never(n: int) -> int:
 
 
 def _adapted(run: Run, points: np.ndarray) -> xarray.Dataset:
-    from stochsim.mcmc.adaptation import warm_up
+    from stochsim.mcmc.warming.adaptation import warm_up
 
     state = starting_state(run.sampler, run.density, points, run.key)
     run.sampler, run.report, state = warm_up(

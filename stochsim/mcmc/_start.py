@@ -36,9 +36,7 @@ def starting_points(density: Density, x0: Any, n_chains: int, key: tuple[int, in
     return np.ascontiguousarray(np.broadcast_to(points, (n_chains, d)).T)
 
 
-def starting_state(
-    sampler: Sampler, density: Density, points: np.ndarray, key: tuple[int, int], first: int = 0
-) -> Any:
+def starting_state(sampler: Sampler, density: Density, points: np.ndarray, key: tuple[int, int], first: int = 0) -> Any:
     """The sampler's state at the points; what it keeps beside the place (momenta) is drawn from its own law.
 
     ``first`` is the number of the chain in column 0.

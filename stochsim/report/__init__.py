@@ -2,8 +2,8 @@
 
 from stochsim.report.page import write_page
 from stochsim.report.rows import CheckRow, ClaimRow, MutantRow, OrderRow, Row, RunFacts, StabilityRow
-from stochsim.report.store import Store, read_run
 from stochsim.report.sampler_tables import diffusion_table, mcmc_table
+from stochsim.report.store import Store, read_run
 from stochsim.report.tables import method_table
 
 __all__ = [

@@ -67,12 +67,15 @@ def group_figures(rows: Sequence[OrderRow]) -> list[Figure]:
     Parameters
     ----------
     rows : sequence of OrderRow
-        Those that declare nothing, or have fewer than two positive errors, are left out.
+        For each sampler and kind the last problem is drawn, and laws where there are no paths. Rows that declare
+        nothing, or have fewer than two positive errors, are left out.
     """
+    can = [r for r in rows if r.declared is not None and sum(e > 0.0 for e in r.errors) > 1]
+    with_paths = {r.scheme for r in can if r.kind == "path"}
+    chosen = {(r.scheme, r.kind): r for r in can if r.kind != "law" or r.scheme not in with_paths}
     groups: dict[tuple[str, str, float], list[OrderRow]] = {}
-    for row in rows:
-        if row.declared is not None and sum(e > 0.0 for e in row.errors) > 1:
-            groups.setdefault((row.kind, row.problem, row.declared), []).append(row)
+    for row in chosen.values():
+        groups.setdefault((row.kind, row.problem, float(row.declared or 0.0)), []).append(row)
     drawn = []
     for (kind, problem, declared), group in sorted(groups.items()):
         for first in range(0, len(group), MOST_CURVES):

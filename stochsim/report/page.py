@@ -78,7 +78,7 @@ def render(run: RunFacts, rows: Sequence[Row]) -> str:
     orders = sorted((r for r in ours if isinstance(r, OrderRow)), key=_place(ours))
     stability = [r for r in rows if isinstance(r, StabilityRow)]
     drawn = figures.order_figures(orders)
-    others = [name for name in dict.fromkeys(r.family for r in rows if not isinstance(r, ClaimRow)) if name != EQUATIONS]
+    others = dict.fromkeys(r.family for r in rows if r.family != EQUATIONS and not isinstance(r, ClaimRow))
     return environment.get_template(TEMPLATE).render(
         run=run, rows=rows, orders=orders, surveys=[r for r in ours if isinstance(r, MutantRow)], stability=stability,
         families=[Section(name, rows, figures.group_figures) for name in others],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,8 +33,8 @@ def mcmc_table(rows: Sequence[Row] = ()) -> str:
         bias = "none (adjusted)" if claims.adjusted else f"{claims.bias_order:g}"
         exact = ", ".join(claims.exact_gaussian) if claims.exact_gaussian and not claims.adjusted else "–"
         measured = _of_chains([r for r in rows if _is_of(r, "mcmc", name)])
-        cells = (f"`{name}`", bias, exact, _number(claims.strong_order), f"{claims.gradients}", measured, claims.reference)
-        lines.append(cells)
+        strong = _number(claims.strong_order)
+        lines.append((f"`{name}`", bias, exact, strong, f"{claims.gradients}", measured, claims.reference))
     return _markdown(lines)
 
 
@@ -98,7 +99,9 @@ def _range(rows: Iterable[OrderRow]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
+    if value is None:
+        return "–"
+    return "exact" if math.isinf(value) else f"{value:g}"
 
 
 def _markdown(lines: Iterable[Sequence[Any]]) -> str:

@@ -17,7 +17,9 @@ from stochsim.report.rows import CheckRow, ClaimRow, MutantRow, OrderRow, Row, R
 __all__ = ["FILE_NAME", "Store", "read_run"]
 
 FILE_NAME = "rows.jsonl"
-_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, CheckRow, ClaimRow)}
+_TYPES: dict[str, type[Any]] = {
+    t.__name__: t for t in (RunFacts, OrderRow, MutantRow, StabilityRow, CheckRow, ClaimRow)
+}
 
 
 def as_line(record: Row | RunFacts) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from stochsim.densities import Gaussian, GaussianMixture, from_log_prob
 from stochsim.errors import ParameterError
 from stochsim.mcmc import MALA, REGISTRY, Sampler
-from stochsim.mcmc.integrators import BCSS3, YOSHIDA
-from stochsim.mcmc.stochastic_gradient_targets import QuadraticSum, control_variate
+from stochsim.mcmc.hamiltonian.integrators import BCSS3, YOSHIDA
+from stochsim.mcmc.stochastic_gradients.targets import QuadraticSum, control_variate
 
 __all__ = ["Case", "build", "cases", "clients", "dense", "find", "mixture", "posterior", "quartic_well"]
 

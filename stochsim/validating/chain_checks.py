@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.mcmc import ULA
-from stochsim.mcmc.affine import affine_law
+from stochsim.mcmc.laws.affine import affine_law
 from stochsim.metrics import Check, invariance_test
 from stochsim.noise.seeds import seed_key
 from stochsim.report.rows import CheckRow, Row
@@ -65,7 +65,7 @@ class _Noise:
     power: float = 1.0
 
     def normal(self, x: Any) -> FloatArray:
-        return self.rng.standard_normal(np.shape(x))
+        return np.asarray(self.rng.standard_normal(np.shape(x)))
 
     def uniform(self, x: Any) -> FloatArray:
         return np.asarray(self.rng.random(np.shape(x)[-1]) ** self.power)

@@ -1,7 +1,7 @@
 """What one step does to expectations under the law that it ought to leave invariant, by Gauss rules.
 
 Where the stationary law of a chain is out of reach, that of the continuous process is still known: a product of normal
-laws and a uniform direction. A step that changes expectations by O(h^(p+1)) has a stationary bias of order p, or higher.
+laws and a uniform direction. A step that changes expectations by O(h^(p+1)) has a stationary bias of order p or higher.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stochsim.densities import Gaussian, GaussianMixture
-from stochsim.mcmc.affine import GivenNoise, noise_counts
-from stochsim.mcmc.stochastic_gradient_targets import QuadraticSum
+from stochsim.mcmc.laws.affine import GivenNoise, noise_counts
+from stochsim.mcmc.stochastic_gradients.targets import QuadraticSum
 from stochsim.orders.richardson import SlopeFit, fit_order
 from stochsim.validating.chain_cases import Case
 

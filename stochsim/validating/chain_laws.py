@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stochsim.errors import ModelError, ParameterError, SchemeError
-from stochsim.mcmc.affine import affine_law, noise_counts
-from stochsim.mcmc.stationary import stationary_bias
+from stochsim.mcmc.laws.affine import affine_law, noise_counts
+from stochsim.mcmc.laws.stationary import stationary_bias
 from stochsim.orders.richardson import SlopeFit, fit_order
 from stochsim.report.rows import OrderRow, Row
 from stochsim.validating.chain_cases import Case, clients, dense, find, quartic_well
@@ -154,8 +154,8 @@ def _moments(sampler: Any, problem: str) -> FloatArray:
 def _law(sampler: Any, problem: str) -> tuple[Any, Any]:
     """The stationary law of a chain, and the law it aims at: each with a mean and a covariance."""
     if problem == "sum of quadratics":
-        from stochsim.mcmc.federated import federated_law
-        from stochsim.mcmc.stochastic_gradient_laws import batch_law
+        from stochsim.mcmc.stochastic_gradients.batch_laws import batch_law
+        from stochsim.mcmc.stochastic_gradients.federated import federated_law
 
         make = batch_law if hasattr(sampler, "batches") else federated_law
         return make(sampler, clients().target, clients().d), clients()

@@ -1,8 +1,8 @@
 """Strong orders of discretised Langevin diffusions on a Gaussian: moments of method and solution on one path.
 
-Both are driven by the same Brownian motion, so a step maps (solution, method) affinely with jointly Gaussian noise, whose
-covariance is a matrix exponential (Van Loan 1978). How a method turns its normals into Brownian increments, or into the
-noise of free flows, is read off its step on a flat target. No Monte Carlo.
+Both are driven by the same Brownian motion, so a step maps (solution, method) affinely, with jointly Gaussian noise
+whose covariance is a matrix exponential (Van Loan 1978). How a method turns its normals into Brownian increments, or
+into the noise of free flows, is read off its step on a flat target. No Monte Carlo.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stochsim.densities import Gaussian
 from stochsim.errors import ModelError
-from stochsim.mcmc.affine import affine_map, affine_start, noise_counts
+from stochsim.mcmc.laws.affine import affine_map, affine_start, noise_counts
 from stochsim.orders.richardson import fit_order
 from stochsim.report.rows import Row
 from stochsim.validating.chain_cases import Case, find
@@ -125,7 +125,7 @@ def _uniforms(sampler: Any, target: Any) -> list[tuple[float, list[float]]]:
     if count > 1:
         raise ModelError(f"a step of {sampler.name} draws {count} uniforms; paths are compared for one at most")
     points, weights = np.polynomial.legendre.leggauss(UNIFORM_NODES)
-    rule = [(w / 2.0, [(u + 1.0) / 2.0]) for u, w in zip(points, weights, strict=True)]
+    rule = [(float(w) / 2.0, [(float(u) + 1.0) / 2.0]) for u, w in zip(points, weights, strict=True)]
     return rule if count else [(1.0, [])]
 
 

@@ -39,7 +39,9 @@ def tasks(quick: bool, seed: int) -> Iterator[Task]:
                 yield Task("mutants", name, "certificate", "certificate", seed, family=FAMILY, variant=i)
     for name, record in REGISTRY.items():
         for i in range(len(record.variants)):
-            yield Task("certificate", name, _label(record, i), "certificate", seed, quick=quick, family=FAMILY, variant=i)
+            yield Task(
+                "certificate", name, _label(record, i), "certificate", seed, quick=quick, family=FAMILY, variant=i
+            )
 
 
 @lru_cache
@@ -84,20 +86,22 @@ def _row(task: Task, found: Certificate, evidence: Any) -> OrderRow:
         model=max(near) if known else 0.0, verdict=verdict, judged=evidence.declared is not None,
         explanation=f"slopes {' '.join(f'{s:.2f}' for s in slopes[-4:])} from {first:g} to {last:g} {unit}; "
         f"confirmed within {evidence.tolerance:g}",
-        reference=found.sampler.reference, h=[1.0 / w for w in evidence.work], errors=[float(e) for e in evidence.errors],
-        errors_se=[0.0] * len(evidence.errors),
+        reference=found.sampler.reference, h=[1.0 / w for w in evidence.work],
+        errors=[float(e) for e in evidence.errors], errors_se=[0.0] * len(evidence.errors),
     )  # fmt: skip
 
 
 def _verdict(found: Certificate, evidence: Any) -> str:
     if evidence.verdict == "pre-asymptotic" and evidence.declared is None:
         return "measured"
-    return VERDICTS.get(evidence.verdict, evidence.verdict)
+    return VERDICTS.get(evidence.verdict, str(evidence.verdict))
 
 
 def _setting(found: Certificate) -> str:
     record = found.sampler
-    return f"{record.kind}, {type(found.process).__name__}, {found.nfe:.3g} evaluations a step, starter: {record.starter}"
+    return (
+        f"{record.kind}, {type(found.process).__name__}, {found.nfe:.3g} evaluations a step, starter: {record.starter}"
+    )
 
 
 def mutant(task: Task) -> list[Row]:
@@ -110,7 +114,7 @@ def mutant(task: Task) -> list[Row]:
     record = _variant(mutants()[task.scheme], task.variant)
     found = certify(record, quick=task.quick)
     claimed = [e for e in found.rows if e.declared is not None]
-    low = min((float(e.order) - e.declared for e in claimed), default=math.inf)
+    low = min((float(e.order) - float(e.declared or 0.0) for e in claimed), default=math.inf)
     refuted = found.verdict in ("lower", "diverged") or low < -MARGIN
     orders = [float(e.order) for e in claimed if math.isfinite(e.order)]
     finding = {

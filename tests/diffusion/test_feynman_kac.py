@@ -9,9 +9,9 @@ from scipy import stats
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import EDM, VP, Flow, Model
-from stochsim.diffusion.feynman_kac import corrected, log_weight_rate
-from stochsim.diffusion.guidance import Composed, Guided, given_label, within
-from stochsim.diffusion.guided_laws import tilted_gaussian
+from stochsim.diffusion.guidance.composed import Composed, Guided, given_label, within
+from stochsim.diffusion.guidance.feynman_kac import corrected, log_weight_rate
+from stochsim.diffusion.guidance.guided_laws import tilted_gaussian
 from stochsim.errors import ParameterError
 
 RNG = np.random.default_rng(8)

@@ -7,8 +7,8 @@ import pytest
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import EDM, VE, VP, Flow, Model, exact, sample, samplers
-from stochsim.diffusion.guidance import Composed, Guided, given_label, predictor_corrector_guidance, within
-from stochsim.diffusion.guided_laws import guided_map, tilted_gaussian
+from stochsim.diffusion.guidance.composed import Composed, Guided, given_label, predictor_corrector_guidance, within
+from stochsim.diffusion.guidance.guided_laws import guided_map, tilted_gaussian
 from stochsim.diffusion.record import no_noise
 from stochsim.errors import ModelError, ParameterError
 from stochsim.laws import affine_map

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import Flow, Model, samplers
-from stochsim.diffusion.interpolant_sde import (
+from stochsim.diffusion.flows.interpolant_sde import (
     constant_noise,
     decreasing_noise,
     linear_noise,
@@ -18,7 +18,7 @@ from stochsim.diffusion.interpolant_sde import (
     stochastic_euler,
     stochastic_heun,
 )
-from stochsim.diffusion.interpolants import (
+from stochsim.diffusion.flows.interpolants import (
     Interpolation,
     bridge_latent,
     encoding_decoding,

@@ -8,8 +8,15 @@ from scipy import stats
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import EDM, VP, Flow, Model, samplers
-from stochsim.diffusion.editing import edited, edited_density, edited_gaussian
-from stochsim.diffusion.posterior_sampling import LinearMeasurement, PosteriorModel, dps, exact_posterior, pigdm, tmpd
+from stochsim.diffusion.guidance.editing import edited, edited_density, edited_gaussian
+from stochsim.diffusion.guidance.posterior_sampling import (
+    LinearMeasurement,
+    PosteriorModel,
+    dps,
+    exact_posterior,
+    pigdm,
+    tmpd,
+)
 from stochsim.diffusion.record import no_noise
 from stochsim.errors import ModelError, ParameterError
 from stochsim.laws import affine_map

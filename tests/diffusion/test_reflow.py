@@ -9,10 +9,10 @@ from scipy.special import ndtri
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import EDM, exact, samplers
-from stochsim.diffusion.interpolants import Interpolation, linear, trigonometric
-from stochsim.diffusion.kinetic_paths import data_separation, kinetic_energy, kinetic_optimal
+from stochsim.diffusion.flows.interpolants import Interpolation, linear, trigonometric
+from stochsim.diffusion.flows.kinetic_paths import data_separation, kinetic_energy, kinetic_optimal
+from stochsim.diffusion.flows.reflow import GaussianCoupling, PairedParticles, curvature, rectified_line
 from stochsim.diffusion.record import no_noise
-from stochsim.diffusion.reflow import GaussianCoupling, PairedParticles, curvature, rectified_line
 from stochsim.errors import ModelError, ParameterError
 from stochsim.metrics import wasserstein2_gaussian
 

@@ -7,9 +7,9 @@ import pytest
 
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.diffusion import VP, Flow, Model, samplers
-from stochsim.diffusion.guidance import Composed
+from stochsim.diffusion.guidance.composed import Composed
+from stochsim.diffusion.guidance.superposition import superposed_all, superposed_any, tracked_log_prob
 from stochsim.diffusion.record import no_noise
-from stochsim.diffusion.superposition import superposed_all, superposed_any, tracked_log_prob
 from stochsim.errors import ParameterError
 
 RNG = np.random.default_rng(4)

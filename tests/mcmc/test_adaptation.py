@@ -9,11 +9,11 @@ import pytest
 import stochsim.mcmc as mcmc
 from stochsim.densities import Gaussian
 from stochsim.errors import ParameterError
-from stochsim.mcmc._length import Length, halton, leapfrogs, slope
 from stochsim.mcmc._start import starting_state
-from stochsim.mcmc._step_size import DualAveraging, first_step_size
-from stochsim.mcmc._windows import Spread, slow_windows
-from stochsim.mcmc.adaptation import WarmUp, warm_up
+from stochsim.mcmc.warming._length import Length, halton, leapfrogs, slope
+from stochsim.mcmc.warming._step_size import DualAveraging, first_step_size
+from stochsim.mcmc.warming._windows import Spread, slow_windows
+from stochsim.mcmc.warming.adaptation import WarmUp, warm_up
 from stochsim.noise.seeds import seed_key
 
 KEY = seed_key(11)[:2]

@@ -11,7 +11,7 @@ import pytest
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.errors import ParameterError, SchemeError
 from stochsim.mcmc import HMC, MALA, ULA, Claims, Sampler
-from stochsim.mcmc.affine import GivenNoise, affine_law, affine_map, affine_start, stability_limit
+from stochsim.mcmc.laws.affine import GivenNoise, affine_law, affine_map, affine_start, stability_limit
 from stochsim.mcmc.record import NoInfo
 
 NORMAL = Gaussian([0.0], 1.0)

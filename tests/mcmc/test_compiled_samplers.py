@@ -18,10 +18,10 @@ from stochsim.mcmc import (
     RandomWalkMetropolis,
     Sampler,
     ThetaMethod,
-    _moves,
 )
 from stochsim.mcmc._chains import Chains, chain_program
-from stochsim.mcmc.mirror_maps import EntropicSimplex
+from stochsim.mcmc.langevin.mirror_maps import EntropicSimplex
+from stochsim.mcmc.populations import _moves
 
 MIXTURE = GaussianMixture([0.3, 0.7], [[-1.0, 0.0], [1.0, 0.5]], [0.5, 0.3])
 PRIOR = Gaussian([0.5, -0.5], [[1.0, 0.3], [0.3, 2.0]])

@@ -14,10 +14,10 @@ from stochsim.columns.noise import Noise, PhiloxNoise
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.errors import ModelError, ParameterError
 from stochsim.mcmc import DenoisingAutoencoder, DenoisingGibbs
-from stochsim.mcmc.affine import GivenNoise, affine_law
-from stochsim.mcmc.noised_mixtures import log_noised, noised_mixture, noised_score, one_hot, posterior_draw
-from stochsim.mcmc.overdamped import Position
+from stochsim.mcmc.langevin.overdamped import Position
+from stochsim.mcmc.laws.affine import GivenNoise, affine_law
 from stochsim.mcmc.record import NoInfo
+from stochsim.mcmc.smoothing.noised_mixtures import log_noised, noised_mixture, noised_score, one_hot, posterior_draw
 from stochsim.metrics import invariance_test
 from stochsim.noise.seeds import seed_key
 

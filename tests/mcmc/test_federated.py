@@ -7,9 +7,9 @@ import pytest
 
 import stochsim as ss
 from stochsim.mcmc import FALD, FSGLD, ULA
-from stochsim.mcmc.affine import affine_law
-from stochsim.mcmc.federated import federated_law
-from stochsim.mcmc.stochastic_gradient_targets import QuadraticSum, control_variate
+from stochsim.mcmc.laws.affine import affine_law
+from stochsim.mcmc.stochastic_gradients.federated import federated_law
+from stochsim.mcmc.stochastic_gradients.targets import QuadraticSum, control_variate
 from stochsim.metrics import wasserstein2_gaussian
 from stochsim.orders.richardson import SlopeFit, fit_order
 

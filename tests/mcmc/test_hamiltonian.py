@@ -15,8 +15,8 @@ from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.errors import ParameterError
 from stochsim.mcmc import GHMC, HMC, MALT, JitteredHMC, Splitting, UnadjustedHMC
 from stochsim.mcmc._chains import Chains, chain_program
-from stochsim.mcmc.affine import affine_law, stability_limit
-from stochsim.mcmc.integrators import OMELYAN, YOSHIDA
+from stochsim.mcmc.hamiltonian.integrators import OMELYAN, YOSHIDA
+from stochsim.mcmc.laws.affine import affine_law, stability_limit
 from stochsim.metrics import invariance_test
 from tests.mcmc.exact_starts import GeneratorNoise, transition
 

@@ -6,7 +6,7 @@ import pytest
 from stochsim.columns.noise import PhiloxNoise
 from stochsim.densities import Gaussian, from_log_prob
 from stochsim.mcmc import ThetaMethod
-from stochsim.mcmc.implicit import conjugate_gradients
+from stochsim.mcmc.langevin.implicit import conjugate_gradients
 
 LOGISTIC = from_log_prob(lambda x: -(x[0] ** 4) / 4 - np.log(np.cosh(x[0] - 2 * x[1])) - 0.1 * x[1] ** 2, d=2)
 

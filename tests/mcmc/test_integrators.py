@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stochsim.mcmc.integrators import BCSS3, INTEGRATORS, LEAPFROG, Integrator
+from stochsim.mcmc.hamiltonian.integrators import BCSS3, INTEGRATORS, LEAPFROG, Integrator
 from stochsim.orders.richardson import fit_order
 
 ORDERS = {"leapfrog": 2, "minimal norm": 2, "bcss3": 2, "yoshida": 4, "suzuki": 4, "omelyan": 4}

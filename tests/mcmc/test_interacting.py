@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from stochsim.densities import Gaussian
 from stochsim.errors import DivergenceError, ParameterError
-from stochsim.mcmc.interacting import MeanFieldLangevin, entropic_fictitious_play
+from stochsim.mcmc.populations.interacting import MeanFieldLangevin, entropic_fictitious_play
 
 A, B = 0.7, 1.3
 

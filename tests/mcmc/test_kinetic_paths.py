@@ -14,8 +14,8 @@ import pytest
 
 from stochsim.densities import Gaussian
 from stochsim.mcmc import BUB, UBU, ExponentialEuler, KineticEuler
-from stochsim.mcmc.affine import affine_map
-from stochsim.mcmc.kinetic import free_flow
+from stochsim.mcmc.kinetic.phase_space import free_flow
+from stochsim.mcmc.laws.affine import affine_map
 from stochsim.orders.richardson import fit_order
 
 TARGET = Gaussian([0.0], 0.5).target
@@ -93,5 +93,5 @@ def test_a_second_normal_that_is_left_out_costs_an_order(monkeypatch: pytest.Mon
         flow = free_flow(friction, t)
         return flow._replace(across=0.5 * flow.across)
 
-    monkeypatch.setattr("stochsim.mcmc.splitting.free_flow", mutant)
+    monkeypatch.setattr("stochsim.mcmc.kinetic.splitting.free_flow", mutant)
     assert strong_fit(UBU, 2).order < 1.6

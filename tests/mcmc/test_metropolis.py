@@ -24,10 +24,10 @@ from stochsim.mcmc import (
     RandomWalkMetropolis,
     Sampler,
 )
-from stochsim.mcmc.affine import GivenNoise
-from stochsim.mcmc.metropolis import Weighed
-from stochsim.mcmc.overdamped import Acceptance, Evaluated, metropolis
-from stochsim.mcmc.reference import GaussianReference, gaussian_reference
+from stochsim.mcmc.langevin.overdamped import Acceptance, Evaluated, metropolis
+from stochsim.mcmc.laws.affine import GivenNoise
+from stochsim.mcmc.metropolis.proposals import Weighed
+from stochsim.mcmc.metropolis.reference import GaussianReference, gaussian_reference
 from stochsim.metrics import Check, invariance_test
 from stochsim.noise.seeds import seed_key
 

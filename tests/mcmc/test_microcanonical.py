@@ -13,10 +13,10 @@ from scipy.special import ndtr
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.errors import ParameterError
 from stochsim.mcmc import MAMS, MCLMC
-from stochsim.mcmc.affine import GivenNoise
-from stochsim.mcmc.integrators import BCSS3, LEAPFROG, MINIMAL_NORM, OMELYAN, Integrator
-from stochsim.mcmc.microcanonical import Direction, isokinetic_kick, isokinetic_step
-from stochsim.mcmc.stationary import _interpolation
+from stochsim.mcmc.hamiltonian.integrators import BCSS3, LEAPFROG, MINIMAL_NORM, OMELYAN, Integrator
+from stochsim.mcmc.kinetic.microcanonical import Direction, isokinetic_kick, isokinetic_step
+from stochsim.mcmc.laws.affine import GivenNoise
+from stochsim.mcmc.laws.stationary import _interpolation
 from stochsim.metrics import invariance_test
 from stochsim.orders.richardson import fit_order
 from tests.mcmc.exact_starts import GeneratorNoise, transition

@@ -11,8 +11,8 @@ from stochsim.columns.ops import log
 from stochsim.densities import Gaussian
 from stochsim.errors import ParameterError
 from stochsim.mcmc import ULA, MirrorLangevin
-from stochsim.mcmc.affine import GivenNoise, affine_law
-from stochsim.mcmc.mirror_maps import EntropicOrthant, EntropicSimplex, EuclideanMap, NewtonMap, box
+from stochsim.mcmc.langevin.mirror_maps import EntropicOrthant, EntropicSimplex, EuclideanMap, NewtonMap, box
+from stochsim.mcmc.laws.affine import GivenNoise, affine_law
 
 DENSE = Gaussian([0.5, -1.0, 2.0], [[1.0, 0.6, 0.1], [0.6, 2.0, 0.3], [0.1, 0.3, 0.05]])
 MAPS = [

@@ -15,7 +15,7 @@ from stochsim.codegen.functions import filler
 from stochsim.columns.noise import PhiloxNoise
 from stochsim.densities import Gaussian, GaussianMixture, from_log_prob
 from stochsim.errors import ParameterError
-from stochsim.mcmc.no_u_turn import NUTS, TreeChains, TreeProgram, nuts_kernel
+from stochsim.mcmc.hamiltonian.no_u_turn import NUTS, TreeChains, TreeProgram, nuts_kernel
 from stochsim.metrics import invariance_test
 from stochsim.noise.seeds import seed_key
 
@@ -187,7 +187,7 @@ def defect(o: Orbit, max_depth: int, *, sub_trees: bool = True, one_sided: bool 
 
 @cache
 def quartic_orbit() -> Orbit:
-    from stochsim.mcmc.metrics import euclidean
+    from stochsim.mcmc.hamiltonian.metrics import euclidean
 
     return orbit(QUARTIC.target, euclidean(None), np.array([0.4, 0.9]), np.array([0.8, -1.1]), 0.35, 64)
 

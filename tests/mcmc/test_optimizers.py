@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import stochsim as ss
-from stochsim.mcmc.affine import AffineMap
-from stochsim.mcmc.optimizers import NAGGS, SGD, ClippedSGD, Momentum, Optimizer, StochasticLoss
-from stochsim.mcmc.optimizers_adaptive import Adam, RMSprop
-from stochsim.mcmc.optimizers_orders import local_order, moments_order, quadrature_order
-from stochsim.mcmc.optimizers_sharpness import DNSAM, SAM, USAM
-from stochsim.mcmc.stochastic_gradient_batches import INDEPENDENT
-from stochsim.mcmc.stochastic_gradient_laws import BatchLaw
+from stochsim.mcmc.laws.affine import AffineMap
+from stochsim.mcmc.optimizers.adaptive import Adam, RMSprop
+from stochsim.mcmc.optimizers.descent import NAGGS, SGD, ClippedSGD, Momentum, Optimizer, StochasticLoss
+from stochsim.mcmc.optimizers.sharpness import DNSAM, SAM, USAM
+from stochsim.mcmc.optimizers.weak_orders import local_order, moments_order, quadrature_order
+from stochsim.mcmc.stochastic_gradients.batch_laws import BatchLaw
+from stochsim.mcmc.stochastic_gradients.batches import INDEPENDENT
 
 QUADRATIC = StochasticLoss(
     lambda x, g: np.stack([(1.0 + 0.5 * g[0]) * x[0] + 0.3 * x[1] + 0.5 * g[0], 0.3 * x[0] + 0.5 * x[1] + 0.4 * g[1]]),

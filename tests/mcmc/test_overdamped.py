@@ -18,9 +18,9 @@ from stochsim.mcmc import (
     StochasticHeun,
     ThetaMethod,
 )
-from stochsim.mcmc.affine import affine_law, stability_limit
-from stochsim.mcmc.midpoint import free_noise
-from stochsim.mcmc.stationary import stationary_bias
+from stochsim.mcmc.langevin.midpoint import free_noise
+from stochsim.mcmc.laws.affine import affine_law, stability_limit
+from stochsim.mcmc.laws.stationary import stationary_bias
 
 STANDARD = Gaussian(0.0, 1.0)
 DENSE = Gaussian([0.5, -1.0, 2.0], [[1.0, 0.6, 0.1], [0.6, 2.0, 0.3], [0.1, 0.3, 0.5]])

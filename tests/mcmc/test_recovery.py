@@ -6,7 +6,7 @@ import pytest
 from stochsim.densities import GaussianMixture
 from stochsim.errors import ParameterError
 from stochsim.mcmc import MALA
-from stochsim.mcmc.recovery import RecoveryConditional, recovery_chain
+from stochsim.mcmc.smoothing.recovery import RecoveryConditional, recovery_chain
 
 MODES = GaussianMixture([0.3, 0.7], [[-3.0, 0.0], [3.0, 1.0]], [0.2, 0.3])
 POINTS = 3.0 * np.random.default_rng(0).normal(size=(2, 30))

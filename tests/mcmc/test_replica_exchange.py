@@ -13,9 +13,9 @@ from stochsim.columns.noise import PhiloxNoise
 from stochsim.densities import GaussianMixture, from_log_prob
 from stochsim.errors import ParameterError
 from stochsim.mcmc import HMC, MALA, ULA, ParallelTempering, RandomWalkMetropolis, Sampler
-from stochsim.mcmc import replica_exchange as module
-from stochsim.mcmc.replica_exchange import Ladder
-from stochsim.mcmc.tempered import GeometricPath, ScaledPower
+from stochsim.mcmc.populations import replica_exchange as module
+from stochsim.mcmc.populations.replica_exchange import Ladder
+from stochsim.mcmc.populations.tempered import GeometricPath, ScaledPower
 from stochsim.metrics import Check, invariance_test
 from stochsim.noise.seeds import seed_key
 

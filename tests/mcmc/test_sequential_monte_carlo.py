@@ -7,7 +7,7 @@ from scipy.stats import norm
 from stochsim.densities import Gaussian, GaussianMixture, from_log_prob
 from stochsim.errors import ModelError, ParameterError
 from stochsim.mcmc import MALA, ULA, RandomWalkMetropolis
-from stochsim.mcmc.sequential_monte_carlo import normalised, systematic, tempered_smc
+from stochsim.mcmc.populations.sequential_monte_carlo import normalised, systematic, tempered_smc
 
 WELL = from_log_prob(lambda x: -2.0 * (x**2 - 1.0) ** 2 + 0.5 * x, d=1)
 

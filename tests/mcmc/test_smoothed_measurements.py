@@ -6,7 +6,7 @@ import pytest
 from stochsim.densities import Gaussian, GaussianMixture, from_log_prob
 from stochsim.errors import ModelError
 from stochsim.mcmc import MALA
-from stochsim.mcmc.smoothed_measurements import ConditionalMeasurement, log_concave_chain, walk_jump
+from stochsim.mcmc.smoothing.smoothed_measurements import ConditionalMeasurement, log_concave_chain, walk_jump
 
 MODES = GaussianMixture([0.3, 0.7], [[-3.0, 0.0], [3.0, 1.0]], [0.2, 0.3])
 SIGMA = 2.0

@@ -11,9 +11,9 @@ from scipy.linalg import expm
 from stochsim.densities import Gaussian, GaussianMixture
 from stochsim.errors import ParameterError
 from stochsim.mcmc import ABOBA, BAOAB, BUB, GJF, OABAO, OBABO, UBU, ExponentialEuler, KineticEuler, Splitting
-from stochsim.mcmc.affine import GivenNoise, affine_law, noise_counts, stability_limit
-from stochsim.mcmc.kinetic import forced_reach, free_flow
-from stochsim.mcmc.overdamped import ULA
+from stochsim.mcmc.kinetic.phase_space import forced_reach, free_flow
+from stochsim.mcmc.langevin.overdamped import ULA
+from stochsim.mcmc.laws.affine import GivenNoise, affine_law, noise_counts, stability_limit
 from stochsim.orders.richardson import extrapolate
 from tests.mcmc.exact_starts import GeneratorNoise
 

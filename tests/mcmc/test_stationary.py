@@ -10,10 +10,10 @@ import pytest
 from stochsim.densities import Gaussian, from_log_prob
 from stochsim.errors import ModelError, ParameterError
 from stochsim.mcmc import ABOBA, BAOAB, BUB, GJF, OABAO, OBABO, ULA, ExponentialEuler, Splitting
-from stochsim.mcmc.affine import affine_law
-from stochsim.mcmc.hamiltonian import UnadjustedHMC
-from stochsim.mcmc.integrators import BCSS3, OMELYAN, YOSHIDA
-from stochsim.mcmc.stationary import stationary_bias, stationary_law
+from stochsim.mcmc.hamiltonian.integrators import BCSS3, OMELYAN, YOSHIDA
+from stochsim.mcmc.hamiltonian.trajectories import UnadjustedHMC
+from stochsim.mcmc.laws.affine import affine_law
+from stochsim.mcmc.laws.stationary import stationary_bias, stationary_law
 
 NORMAL = Gaussian([0.3], 1.0)
 QUARTIC = from_log_prob(lambda x: -(x[0] ** 4) / 4 - x[0] ** 2 / 2, d=1)

@@ -10,8 +10,8 @@ from stochsim.columns.noise import PhiloxNoise
 from stochsim.mcmc import BADODAB, FALD, FSGLD, SGHMC, SGLD, SGNHT, Sampler, StochasticGradientSplitting
 from stochsim.mcmc._chains import Chains, chain_program
 from stochsim.mcmc._start import starting_state
-from stochsim.mcmc.stochastic_gradient_batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches, Visit
-from stochsim.mcmc.stochastic_gradient_targets import BlockPosterior, QuadraticSum, control_variate
+from stochsim.mcmc.stochastic_gradients.batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches, Visit
+from stochsim.mcmc.stochastic_gradients.targets import BlockPosterior, QuadraticSum, control_variate
 
 RNG = np.random.default_rng(7)
 ROOTS = RNG.normal(size=(4, 2, 2))

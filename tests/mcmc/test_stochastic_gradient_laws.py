@@ -14,10 +14,10 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 
 import stochsim as ss
 from stochsim.mcmc import BADODAB, SGHMC, SGLD, StochasticGradientSplitting
-from stochsim.mcmc.affine import AffineMap, GivenNoise
-from stochsim.mcmc.stochastic_gradient_batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches
-from stochsim.mcmc.stochastic_gradient_laws import BatchLaw, batch_law
-from stochsim.mcmc.stochastic_gradient_targets import BlockPosterior, QuadraticSum, SumOfQuadratics, control_variate
+from stochsim.mcmc.laws.affine import AffineMap, GivenNoise
+from stochsim.mcmc.stochastic_gradients.batch_laws import BatchLaw, batch_law
+from stochsim.mcmc.stochastic_gradients.batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches
+from stochsim.mcmc.stochastic_gradients.targets import BlockPosterior, QuadraticSum, SumOfQuadratics, control_variate
 from stochsim.orders.richardson import SlopeFit, fit_order
 
 RNG = np.random.default_rng(0)

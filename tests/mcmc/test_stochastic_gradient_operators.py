@@ -8,11 +8,11 @@ import pytest
 
 import stochsim as ss
 from stochsim.mcmc import SGLD, StochasticGradientSplitting
-from stochsim.mcmc.stationary import stationary_law
-from stochsim.mcmc.stochastic_gradient_batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches
-from stochsim.mcmc.stochastic_gradient_laws import batch_law
-from stochsim.mcmc.stochastic_gradient_operators import epoch_law
-from stochsim.mcmc.stochastic_gradient_targets import BlockPosterior, QuadraticSum
+from stochsim.mcmc.laws.stationary import stationary_law
+from stochsim.mcmc.stochastic_gradients.batch_laws import batch_law
+from stochsim.mcmc.stochastic_gradients.batches import INDEPENDENT, RESHUFFLED, SYMMETRIC, Batches
+from stochsim.mcmc.stochastic_gradients.epochs import epoch_law
+from stochsim.mcmc.stochastic_gradients.targets import BlockPosterior, QuadraticSum
 from stochsim.orders.richardson import SlopeFit, fit_order
 
 LOGISTIC = BlockPosterior(ss.densities.LogisticPosterior([[1.5], [-0.7], [2.0], [0.3]], [1, 0, 0, 1], 2.0), 2)

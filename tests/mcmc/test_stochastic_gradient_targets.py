@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import stochsim as ss
-from stochsim.mcmc.stochastic_gradient_targets import (
+from stochsim.mcmc.stochastic_gradients.targets import (
     BlockPosterior,
     QuadraticSum,
     control_variate,

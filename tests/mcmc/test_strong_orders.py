@@ -13,8 +13,8 @@ from scipy.linalg import expm
 
 from stochsim.densities import Gaussian
 from stochsim.mcmc import ULA, KineticRandomizedMidpoint, RandomizedMidpoint, Sampler, StochasticHeun, ThetaMethod
-from stochsim.mcmc.affine import AffineMap, affine_map
-from stochsim.mcmc.midpoint import free_noise
+from stochsim.mcmc.langevin.midpoint import free_noise
+from stochsim.mcmc.laws.affine import AffineMap, affine_map
 
 TARGET = Gaussian(0.0, 1.0).target
 T = 1.0

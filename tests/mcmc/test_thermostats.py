@@ -9,10 +9,10 @@ import pytest
 from stochsim.columns.noise import PhiloxNoise
 from stochsim.columns.ops import sqrt
 from stochsim.mcmc import BADODAB, SGNHT, StochasticGradientSplitting
-from stochsim.mcmc.affine import GivenNoise
-from stochsim.mcmc.stochastic_gradient_batches import RESHUFFLED
-from stochsim.mcmc.stochastic_gradient_laws import batch_law
-from stochsim.mcmc.stochastic_gradient_targets import QuadraticSum
+from stochsim.mcmc.laws.affine import GivenNoise
+from stochsim.mcmc.stochastic_gradients.batch_laws import batch_law
+from stochsim.mcmc.stochastic_gradients.batches import RESHUFFLED
+from stochsim.mcmc.stochastic_gradients.targets import QuadraticSum
 from stochsim.orders.richardson import fit_order
 
 NORMAL = QuadraticSum([[1.0]], [[0.0]])

@@ -26,7 +26,13 @@ def test_a_certificate_becomes_rows() -> None:
     (task,) = plan("diffusion", quick=True, only="certificate/ddim/")
     (row,) = measure(task)
     assert isinstance(row, OrderRow)
-    assert (row.kind, row.scheme, row.problem, row.declared, row.verdict) == ("path", "ddim", "two modes", 1, "confirmed")
+    assert (row.kind, row.scheme, row.problem, row.declared, row.verdict) == (
+        "path",
+        "ddim",
+        "two modes",
+        1,
+        "confirmed",
+    )
     assert row.order == pytest.approx(1.0, abs=0.05)
     assert row.h == [1 / 16, 1 / 32, 1 / 64]
     assert row.seconds > 0.0

@@ -1,0 +1,1 @@
+"""Interpolants between two laws, and the flows that follow them."""

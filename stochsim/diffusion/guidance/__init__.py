@@ -1,0 +1,1 @@
+"""Scores put together: conditions, tilted laws, measurements, several models."""

@@ -1,0 +1,1 @@
+"""Hamiltonian trajectories, fixed, jittered or stopped at a U-turn."""

@@ -1,0 +1,1 @@
+"""Samplers from kinetic equations: positions and momenta that persist."""

@@ -1,0 +1,1 @@
+"""Samplers from the overdamped Langevin equation."""

@@ -1,0 +1,1 @@
+"""Exact laws of chains: affine maps on Gaussians, Markov operators by quadrature."""

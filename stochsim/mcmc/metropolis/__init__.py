@@ -1,0 +1,1 @@
+"""Proposals that are accepted or refused."""

@@ -1,0 +1,1 @@
+"""Stochastic optimisers and the equations they approximate."""

@@ -1,0 +1,1 @@
+"""Samplers of many replicas or particles together."""

@@ -1,0 +1,1 @@
+"""Samplers that go by way of noised densities."""

@@ -1,0 +1,1 @@
+"""Samplers whose gradients come from a part of the data."""

@@ -1,0 +1,1 @@
+"""Warm-up: step sizes, metrics and lengths found for all chains together."""
