@@ -138,8 +138,8 @@ DEVICE void distances(const real* c, int centres, const real* v, int weights, in
     real sum = 0;
     for (int i = 0; i < d; ++i) {
       real y = x[i] - c[centres + k * d + i];
-      sum = fma(v[weights + k * sk + i * si] * y, y, sum);
+      sum = fma(si == 0 ? y : v[weights + k * sk + i * si] * y, y, sum);
     }
-    out[k] = sum;
+    out[k] = si == 0 ? v[weights + k * sk] * sum : sum;
   }
 }

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from numba import njit, uint64
 
-from stochsim.codegen.tiles import AVAILABLE, COLUMNS, TALL, distance_tile, product_tile
+from stochsim.codegen.tiles import AVAILABLE, COLUMNS, TALL, distance_tile, product_tile, round_tile
 from stochsim.vecmath._llvm import fma, wide_vectors
 
 _TALL_PRODUCT, _ONE_PRODUCT = product_tile(TALL), product_tile(1)
 _TALL_DISTANCE, _ONE_DISTANCE = distance_tile(TALL), distance_tile(1)
+_TALL_ROUND, _ONE_ROUND = round_tile(TALL), round_tile(1)
 
 
 @njit(error_model="numpy")
@@ -44,15 +45,26 @@ def _rest_of_products(a, p, sj, k, x, out, to, n, first):  # type: ignore[no-unt
 
 @njit(error_model="numpy")
 def distances(c, centres, v, weights, sk, si, m, d, x, out):  # type: ignore[no-untyped-def]
-    """Out[k] = Σ_i v[weights + k sk + i si] (x[i] - c[centres + k d + i])² for columns x (d, n), out (m, n), flat."""
+    """Out[k] = Σ_i v[weights + k sk + i si] (x[i] - c[centres + k d + i])² for columns x (d, n), out (m, n), flat.
+
+    With si = 0, one weight for all components, the sum is multiplied by it at the end.
+    """
     wide_vectors()
     n = out.size // m
     whole = n - n % COLUMNS if AVAILABLE else 0
     for l in range(0, whole, COLUMNS):
         for k in range(0, m - m % TALL, TALL):
-            _TALL_DISTANCE(c, centres + k * d, d, v, weights + k * sk, sk, si, x, l, n, out, k * n + l, n)
+            p, q, to = centres + k * d, weights + k * sk, k * n + l
+            if si == 0:
+                _TALL_ROUND(c, p, d, v, q, sk, x, l, n, out, to, n)
+            else:
+                _TALL_DISTANCE(c, p, d, v, q, sk, si, x, l, n, out, to, n)
         for k in range(m - m % TALL, m):
-            _ONE_DISTANCE(c, centres + k * d, d, v, weights + k * sk, sk, si, x, l, n, out, k * n + l, n)
+            p, q, to = centres + k * d, weights + k * sk, k * n + l
+            if si == 0:
+                _ONE_ROUND(c, p, d, v, q, sk, x, l, n, out, to, n)
+            else:
+                _ONE_DISTANCE(c, p, d, v, q, sk, si, x, l, n, out, to, n)
     if whole < n:
         for k in range(m):
             _rest_of_distances(c, centres + k * d, v, weights + k * sk, si, d, x, out, k * n, n, whole)
@@ -64,7 +76,16 @@ def _rest_of_distances(c, p, v, q, si, d, x, out, to, n, first):  # type: ignore
     for l in range(first, n):
         out[uint64(to + l)] = 0.0
     for i in range(d):
-        centre, weight, at = c[p + i], v[q + i * si], i * n
+        centre, at = c[p + i], i * n
+        if si == 0:
+            for l in range(first, n):
+                y = x[uint64(at + l)] - centre
+                out[uint64(to + l)] = fma(y, y, out[uint64(to + l)])
+        else:
+            weight = v[q + i * si]
+            for l in range(first, n):
+                y = x[uint64(at + l)] - centre
+                out[uint64(to + l)] = fma(weight * y, y, out[uint64(to + l)])
+    if si == 0:
         for l in range(first, n):
-            y = x[uint64(at + l)] - centre
-            out[uint64(to + l)] = fma(weight * y, y, out[uint64(to + l)])
+            out[uint64(to + l)] = v[q] * out[uint64(to + l)]

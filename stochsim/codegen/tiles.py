@@ -141,5 +141,36 @@ def distance_tile(rows: int) -> Any:
     return tile
 
 
+def round_tile(rows: int) -> Any:
+    """``tile(a, p, d, v, w, sk, x, q, sx, out, o, so)``: v times the sum over i < d of (x_i - a_ri)² for some rows r."""
+
+    @intrinsic
+    def tile(
+        typingctx: Any, a: Any, p: Any, d: Any, v: Any, w: Any, sk: Any, x: Any, q: Any, sx: Any, out: Any, o: Any, so: Any
+    ) -> Any:  # fmt: skip
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, p, d, v, w, sk, x, q, sx, out, o, so = args
+            kinds, fma = signature.args, _fma(builder)
+            centres, weights = _data(context, builder, kinds[0], a), _data(context, builder, kinds[3], v)
+
+            def term(i: Any, r: Any, columns: Any, sums: Any) -> list[Any]:
+                centre = _spread(builder, builder.load(builder.gep(centres, [_at(builder, p, (r, d), (i, _one()))])))
+                apart = [builder.fsub(column, centre) for column in columns]
+                return [fma(y, y, total) for y, total in zip(apart, sums, strict=True)]
+
+            sums = _sums(builder, rows, d, _data(context, builder, kinds[6], x), q, sx, term)
+            for r, row in enumerate(sums):
+                at = _at(builder, w, (ir.Constant(_INT, r), sk))
+                weight = _spread(builder, builder.load(builder.gep(weights, [at])))
+                row[:] = [builder.fmul(weight, total) for total in row]
+            _store(builder, sums, _data(context, builder, kinds[9], out), o, so)
+            return context.get_dummy_value()
+
+        i = types.int64
+        return types.void(a, i, i, v, i, i, x, i, i, out, i, i), codegen
+
+    return tile
+
+
 def _one() -> Any:
     return ir.Constant(_INT, 1)

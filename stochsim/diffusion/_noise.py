@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from stochsim.codegen.functions import filler
+
 STEPS, START = 0x5D1F, 0x5D20  # streams of the generator: steps, and first states
 
 
@@ -32,18 +34,14 @@ class Normals:
 
     def __call__(self, k: int, shape: tuple[int, ...]) -> Any:
         """Standard normals (m, n) of call k."""
-        from stochsim.noise.philox import normals
-
         rows, n = shape
         out = np.empty((rows + rows % 2, n))
         for pair in range(0, rows, 2):
-            normals(*self.key, self.first, k, pair // 2, self.stream, out[pair], out[pair + 1])
+            filler("normals")(*self.key, self.first, k, pair // 2, self.stream, out[pair], out[pair + 1])
         return out[:rows] if self.xp is np else self.xp.asarray(out[:rows])
 
     def uniforms(self, k: int, n: int) -> np.ndarray:
         """Uniforms (n,) in the open unit interval, of call k; independent of the normals of other calls only."""
-        from stochsim.noise.philox import uniforms
-
         out = np.empty((2, n))
-        uniforms(*self.key, self.first, k, 0, self.stream, out[0], out[1])
+        filler("uniforms")(*self.key, self.first, k, 0, self.stream, out[0], out[1])
         return np.asarray(out[0])

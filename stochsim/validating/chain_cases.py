@@ -85,12 +85,12 @@ def _label(name: str, options: Options) -> str:
     return f"{name}({said})" if said else name
 
 
-def build(cls: type[Sampler], step_size: float, options: Options) -> Sampler:
+def build(chosen: type[Sampler], step_size: float, options: Options) -> Sampler:
     """A sampler whose fields without defaults have values by their names.
 
     Parameters
     ----------
-    cls : type
+    chosen : type
     step_size : float
     options : mapping
         Of fields.
@@ -100,15 +100,15 @@ def build(cls: type[Sampler], step_size: float, options: Options) -> Sampler:
     ParameterError
         If no value is known for a field.
     """
-    needed = [f.name for f in fields(cls) if f.init and _is_needed(f)]  # type: ignore[arg-type]
+    needed = [f.name for f in fields(chosen) if f.init and _is_needed(f)]  # type: ignore[arg-type]
     missing = [name for name in needed if name not in options and name not in VALUES]
     if missing:
         raise ParameterError(
-            f"{cls.__name__} has the field {missing[0]}, for which validations know no value; give it a default, or a "
-            "value in VALUES of validating/chain_cases.py"
+            f"{chosen.__name__} has the field {missing[0]}, for which validations know no value; give it a "
+            "default, or a value in VALUES of validating/chain_cases.py"
         )
     values = {name: VALUES[name](step_size) for name in needed if name not in options}
-    return cls(**values, **options)
+    return chosen(**values, **options)
 
 
 def _is_needed(field: Any) -> bool:

@@ -18,6 +18,11 @@ __all__ = ["MEASURES", "mutants", "tasks", "without_result"]
 
 FAMILY = "diffusion"
 MARGIN = 0.3  # below its claim, an order is refuted on any grids
+REFERENCES = {
+    "path": "the exact flow map", "tolerance": "the exact flow map", "terminal": "the exact flow map",
+    "law": "the exact law of the output, in W2", "weak": "exact expectations, by quadrature",
+    "rounds": "the sampler's own fixed point",
+}  # fmt: skip
 VERDICTS = {
     "lower": "lower than declared", "higher": "higher than declared", "reported": "measured",
 }  # fmt: skip
@@ -86,7 +91,7 @@ def _row(task: Task, found: Certificate, evidence: Any) -> OrderRow:
         model=max(near) if known else 0.0, verdict=verdict, judged=evidence.declared is not None,
         explanation=f"slopes {' '.join(f'{s:.2f}' for s in slopes[-4:])} from {first:g} to {last:g} {unit}; "
         f"confirmed within {evidence.tolerance:g}",
-        reference=found.sampler.reference, h=[1.0 / w for w in evidence.work],
+        reference=REFERENCES.get(evidence.measure, ""), h=[1.0 / w for w in evidence.work],
         errors=[float(e) for e in evidence.errors], errors_se=[0.0] * len(evidence.errors),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stochsim import diffusion, mcmc
-from stochsim.report import CheckRow, OrderRow, diffusion_table, mcmc_table
+from stochsim.report import CheckRow, OrderRow, Row, diffusion_table, mcmc_table
 from stochsim.report.tables import readme_table, table_faults
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "samplers.md"
@@ -35,7 +35,7 @@ def test_measured_orders_and_checks_of_chains() -> None:
         family="mcmc", kind="exact", scheme="BAOAB", problem="Gaussian", holds=True, value=2e-14, threshold=1e-10,
         control="c", control_fails=True, explanation="",
     )  # fmt: skip
-    rows = [order("mcmc", "bias", "BAOAB", 1.99), order("mcmc", "bias", "BAOAB", None, "exact"), check]
+    rows: list[Row] = [order("mcmc", "bias", "BAOAB", 1.99), order("mcmc", "bias", "BAOAB", None, "exact"), check]
     assert cells(mcmc_table(rows), "BAOAB")[5] == "bias 1.99, bias none on Gaussians, marginal to 2e-14"
     rows = [order("mcmc", "bias", "UnadjustedHMC", 2.0), order("mcmc", "bias", "UnadjustedHMC(yoshida)", 3.98)]
     assert cells(mcmc_table(rows), "UnadjustedHMC")[5] == "bias 2.00 to 3.98"
