@@ -142,11 +142,12 @@ def distance_tile(rows: int) -> Any:
 
 
 def round_tile(rows: int) -> Any:
-    """``tile(a, p, d, v, w, sk, x, q, sx, out, o, so)``: v times the sum over i < d of (x_i - a_ri)² for some rows r."""
+    """``tile(a, p, d, v, w, sk, x, q, sx, out, o, so)``: v times the sums over i < d of (x_i - a_ri)² for some rows."""
 
     @intrinsic
     def tile(
-        typingctx: Any, a: Any, p: Any, d: Any, v: Any, w: Any, sk: Any, x: Any, q: Any, sx: Any, out: Any, o: Any, so: Any
+        typingctx: Any, a: Any, p: Any, d: Any, v: Any, w: Any, sk: Any, x: Any, q: Any, sx: Any, out: Any, o: Any,
+        so: Any,
     ) -> Any:  # fmt: skip
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             a, p, d, v, w, sk, x, q, sx, out, o, so = args
