@@ -84,8 +84,8 @@ def simulate(
     allow_divergence : bool
         Return non-finite paths as NaN and count them in ``n_diverged`` instead of raising.
     executor : {"auto", "lanes", "arrays", "cuda"}
-        Compiled kernels or NumPy, which give the same bits; or a GPU (CuPy, extra ``gpu``): it draws the same integers and
-        agrees to rounding.
+        Compiled kernels or NumPy, which give the same bits; or a GPU (CuPy, extra ``gpu``), which draws the same
+        integers and agrees to rounding.
     threads : int, optional
     progress : bool, optional
         Default: only on a terminal and for runs longer than about a second.
