@@ -146,8 +146,6 @@ class Emitter:
     def _uniform(self, node: Column) -> str:
         return self.uniforms[node.serial] if node.rows is None else self.row_names[node.serial]
 
-    # --- loops over rows ----------------------------------------------------------------------------------------
-
     def _at(self, place: int) -> str:
         """The number of row ``i`` of a value and of lane ``l``."""
         return f"w[{place * self.lanes} + i * {self.lanes} + l]"
@@ -214,8 +212,6 @@ class Emitter:
         if node.op in ELEMENTARY:
             self.math.add(node.op)
         return f"{node.op}({', '.join(args)})"
-
-    # --- whole blocks ----------------------------------------------------------------------------------------------
 
     def _span(self, place: int, rows: int | None) -> str:
         return f"w[{place * self.lanes}:{(place + (rows or 1)) * self.lanes}]"
@@ -349,12 +345,26 @@ class Emitter:
         inner += self.block(body.outputs, places, body.draws)
         for serial in set(self.layout.place) - before:  # the loop may not run at all
             del self.layout.place[serial]
-        lines += [f"for round{self.depth} in range(int({count})):", *indent(inner)]
+        head = f"for round{self.depth} in range(int({count})):"
+        lines += _row_by_row(head, inner) or [head, *indent(inner)]
         self.depth -= 1
         return lines
 
 
 WHOLE = {"loop": "rounds", "tile": "repeat", "normal": "draw", "uniform": "draw", "rows": "row", "stack": "join"}
+
+
+def _row_by_row(head: str, inner: Sequence[str]) -> list[str]:
+    """Rounds inside the loop over rows, where no row needs another: a row then stays in the first-level cache.
+
+    Empty if the body is anything else than one loop over rows and lanes.
+    """
+    if not inner or not inner[0].startswith("for i in ") or any(not line.startswith("    ") for line in inner[1:]):
+        return []
+    begin = next(k for k, line in enumerate(inner) if line.startswith("    for l in "))
+    if any(not line.startswith("        ") for line in inner[begin + 1 :]):
+        return []
+    return [inner[0], *inner[1:begin], *indent([head, *inner[begin:]])]
 
 
 def _in_place(outputs: Sequence[Column], targets: Sequence[int], phases: Phases) -> dict[int, int]:
